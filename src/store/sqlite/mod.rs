@@ -10,6 +10,7 @@ mod clock;
 mod commit;
 mod contract;
 mod conversion;
+mod damage_search;
 mod dedupe;
 mod deliver;
 mod due;
@@ -52,7 +53,7 @@ use tokio_util::sync::CancellationToken;
 use crate::store::StoreError;
 use crate::store::health::{Loss, Status};
 use crate::store::sqlite::access::WriteAccess;
-use crate::store::sqlite::opening::{CONVERTING, OpenError, Opened, PATIENCE, StorePlace};
+use crate::store::sqlite::opening::{CHECK_FOR, CONVERTING, OpenError, Opened, PATIENCE, StorePlace};
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::writer::Writer;
 
@@ -88,8 +89,11 @@ impl Sqlite {
     /// # Errors
     /// As [`Sqlite::open`].
     pub fn open_within(path: &Path, now: Timestamp, max_pages: u32) -> Result<Self, StoreError> {
+        Self::start(StorePlace { path: path.to_owned(), max_pages, check_for: CHECK_FOR, before: None }, now)
+    }
+
+    fn start(mut place: StorePlace, now: Timestamp) -> Result<Self, StoreError> {
         schema::refuse_faulty_sqlite()?;
-        let mut place = StorePlace { path: path.to_owned(), max_pages, before: None };
         let (opened, converting, status) = match place.open(now, PATIENCE) {
             Ok(Opened::Ready(opened)) => (Some(opened), None, Status::Ready(None)),
             Ok(Opened::Converting(converting)) => {

@@ -25,8 +25,8 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 /// And how long while it has waited for so long in vain: what is queued behind must not wait in series.
 pub const SHORT_PATIENCE: Duration = Duration::from_millis(50);
 
-/// How long the database is looked through at the start, at most.
-const CHECK_FOR: Duration = Duration::from_secs(2);
+/// How long the database is looked through before the first webhook is taken, at most.
+pub const CHECK_FOR: Duration = Duration::from_millis(100);
 
 /// Why the store is not open.
 #[derive(Debug)]
@@ -105,6 +105,8 @@ pub struct StorePlace {
     pub path: PathBuf,
     /// The file grows no further, in pages of 4 KiB.
     pub max_pages: u32,
+    /// How long the database is looked through, at most.
+    pub check_for: Duration,
     /// What was found at the first try; a later one finds what that one left.
     pub before: Option<(DatabaseState, Inspection)>,
 }
@@ -128,6 +130,15 @@ pub struct ConvertingStore {
     lock: Lock,
     found: DatabaseState,
     log: Inspection,
+    looked: LookedThrough,
+}
+
+/// How far the database was looked through for damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookedThrough {
+    All,
+    /// It is too large for a start.
+    Partly,
 }
 
 /// An open store.
@@ -139,6 +150,7 @@ pub struct OpenStore {
     pub last_known: LastKnown,
     /// What may be missing, as far as the operator was not notified of it.
     pub loss: Option<Loss>,
+    pub looked: LookedThrough,
 }
 
 impl StorePlace {
@@ -156,10 +168,10 @@ impl StorePlace {
         let lock = Lock::take(&self.path)?;
         let (found, log) = self.inspect(found, &lock)?;
         let (mut connection, files) = self.connect(&lock, patience)?;
-        refuse_damaged(&mut connection, &self.path)?;
+        let looked = refuse_damaged(&mut connection, &self.path, self.check_for)?;
         schema::migrate(&mut connection, &self.path)?;
         let progress = conversion::progress(&connection).map_err(|error| OpenError::of_sqlite(&self.path, &error))?;
-        let opened = ConvertingStore { connection, files, lock, found, log };
+        let opened = ConvertingStore { connection, files, lock, found, log, looked };
         match progress {
             Some(_) => Ok(Opened::Converting(opened)),
             None => self.finish(opened, now).map(Opened::Ready),
@@ -171,7 +183,7 @@ impl StorePlace {
     /// # Errors
     /// [`OpenError`].
     pub fn finish(&self, opened: ConvertingStore, now: Timestamp) -> Result<OpenStore, OpenError> {
-        let ConvertingStore { connection, files, lock, found, log } = opened;
+        let ConvertingStore { connection, files, lock, found, log, looked } = opened;
         let of_sqlite = |error: rusqlite::Error| OpenError::of_sqlite(&self.path, &error);
         let newest = Newest::of(&connection).map_err(of_sqlite)?;
         let mut last_known = LastKnown::read(&lock.path);
@@ -183,7 +195,7 @@ impl StorePlace {
             tracing::error!("events may be missing, from {from} to {until}: {}", loss.found);
             last_known.renew(newest, Some(loss.clone()));
         }
-        Ok(OpenStore { connection, files, lock, last_known, loss })
+        Ok(OpenStore { connection, files, lock, last_known, loss, looked })
     }
 
     /// How the files are found before SQLite looks at them.
@@ -236,14 +248,17 @@ fn said(at: Option<Timestamp>, otherwise: &str) -> String {
 }
 
 /// Looks through the database for as long as that may take.
-fn refuse_damaged(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+fn refuse_damaged(connection: &mut Connection, path: &Path, check_for: Duration) -> Result<LookedThrough, OpenError> {
+    if check_for.is_zero() {
+        return Ok(LookedThrough::Partly);
+    }
     // Until it is known to be sound, closing it must not write what the log holds into it.
     let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     connection.set_db_config(keeps_log, true).map_err(|error| OpenError::of_sqlite(path, &error))?;
     let (done, is_done) = std::sync::mpsc::channel::<()>();
     let handle = connection.get_interrupt_handle();
     let timer = std::thread::spawn(move || {
-        if is_done.recv_timeout(CHECK_FOR) == Err(RecvTimeoutError::Timeout) {
+        if is_done.recv_timeout(check_for) == Err(RecvTimeoutError::Timeout) {
             handle.interrupt();
         }
     });
@@ -251,15 +266,14 @@ fn refuse_damaged(connection: &mut Connection, path: &Path) -> Result<(), OpenEr
     drop(done);
     // After it nothing else is interrupted.
     let _ = timer.join();
-    match found {
-        Ok(found) if found == "ok" => {}
+    let looked = match found {
+        Ok(found) if found == "ok" => LookedThrough::All,
         Ok(found) => return Err(OpenError::Never(damaged(path, &found))),
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
-            tracing::info!("the database is too large to be looked through at the start");
-        }
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => LookedThrough::Partly,
         Err(error) => return Err(OpenError::of_sqlite(path, &error)),
-    }
-    connection.set_db_config(keeps_log, false).map(drop).map_err(|error| OpenError::of_sqlite(path, &error))
+    };
+    connection.set_db_config(keeps_log, false).map_err(|error| OpenError::of_sqlite(path, &error))?;
+    Ok(looked)
 }
 
 /// The connection that writes.

@@ -15,10 +15,11 @@ use tokio::sync::{mpsc, watch};
 use crate::store::StoreError;
 use crate::store::health::{Loss, Status};
 use crate::store::sqlite::commit::{Ended, WriterJob};
+use crate::store::sqlite::damage_search::DamageSearch;
 use crate::store::sqlite::files::FileFault;
 use crate::store::sqlite::last_known::Newest;
 use crate::store::sqlite::opening::{
-    CONVERTING, ConvertingStore, OpenError, OpenStore, Opened, PATIENCE, SHORT_PATIENCE, StorePlace,
+    CONVERTING, ConvertingStore, LookedThrough, OpenError, OpenStore, Opened, PATIENCE, SHORT_PATIENCE, StorePlace,
 };
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::{commit, conversion, opening, wal};
@@ -57,6 +58,10 @@ pub struct Writer {
     loss: Arc<Mutex<Option<Loss>>>,
     /// Something was committed since the last sequence numbers were noted.
     is_unnoted: bool,
+    /// Of a database that is too large for a start.
+    search: Option<DamageSearch>,
+    /// What it has found: then nothing more is written.
+    damage: Option<String>,
 }
 
 impl Writer {
@@ -69,6 +74,7 @@ impl Writer {
         now: Timestamp,
     ) -> Self {
         let begun = Instant::now();
+        let search = opened.as_ref().and_then(search);
         Self {
             place,
             // What a crash left in the log goes to the main file, too.
@@ -85,6 +91,8 @@ impl Writer {
             is_locked: false,
             loss,
             is_unnoted: true,
+            search,
+            damage: None,
         }
     }
 
@@ -116,6 +124,7 @@ impl Writer {
             }
         }
         self.note();
+        self.search = None;
         let is_wrong = matches!(&*self.status.borrow(), Status::Wrong(_));
         if let Some(opened) = self.opened.take() {
             if is_wrong {
@@ -187,8 +196,12 @@ impl Writer {
     /// Once a second: whether the store is still what it was, or can be opened now.
     fn look(&mut self) {
         self.looked_at = Instant::now();
+        if let Some(found) = self.search.as_ref().and_then(DamageSearch::found) {
+            self.damage = Some(opening::damaged(&self.place.path, &found).to_string());
+        }
         let Some(opened) = &mut self.opened else { return self.open() };
         let checked = match (opened.lock.renew(), opened.files.check(&opened.lock)) {
+            _ if let Some(damage) = &self.damage => Err(damage.clone()),
             (Err(error), _) => Err(format!("{error}; nothing more is stored here")),
             (Ok(()), Ok(())) => {
                 self.has_news |= opened.files.log_size > 0;
@@ -259,7 +272,10 @@ impl Writer {
             self.loss.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&opened.loss);
             Ok(opened)
         });
-        let opened = opened.map(|opened| self.opened = Some(opened));
+        let opened = opened.map(|opened| {
+            self.search = search(&opened);
+            self.opened = Some(opened);
+        });
         self.has_news |= opened.is_ok();
         self.say(opened.map_err(|failure| failure.into_error().to_string()));
     }
@@ -292,6 +308,8 @@ impl Writer {
     /// file; then the files are opened anew.
     fn take_up_log(&mut self) -> Result<(), String> {
         self.tried_at = Some(Instant::now());
+        // It would read a log that nobody writes any more.
+        self.search = None;
         let Some(opened) = &self.opened else { return Ok(()) };
         let path = self.place.path.display().to_string();
         let stuck = |why: &str| {
@@ -305,14 +323,16 @@ impl Writer {
             }
         }
         self.reader.close();
-        let Some(OpenStore { connection, files, lock, last_known, loss }) = self.opened.take() else { return Ok(()) };
+        let Some(OpenStore { connection, files, lock, last_known, loss, looked }) = self.opened.take() else {
+            return Ok(());
+        };
         drop((connection, files));
         // What stands there when nobody has it open is no log of this store, and would be taken for it.
         wal::set_aside(&lock.path).map_err(|error| stuck(&format!("and cannot be set aside: {error}")))?;
         let reopened = self.place.reopen(&lock).map_err(|failure| failure.into_error().to_string());
         let (connection, files) = reopened.map_err(|error| stuck(&error))?;
         self.reader.reopen(&lock.path).map_err(|error| stuck(&error.to_string()))?;
-        self.opened = Some(OpenStore { connection, files, lock, last_known, loss });
+        self.opened = Some(OpenStore { connection, files, lock, last_known, loss, looked });
         tracing::warn!(
             "the write-ahead log of {path} was removed or replaced under the daemon; nothing was lost, and it was made anew"
         );
@@ -336,6 +356,14 @@ impl Writer {
         }
         self.status.send_replace(status);
     }
+}
+
+/// Looks on where the start had to stop.
+fn search(opened: &OpenStore) -> Option<DamageSearch> {
+    let path = &opened.lock.path;
+    let begin =
+        || DamageSearch::begin(path).inspect_err(|error| tracing::warn!("it is not looked through: {error}")).ok();
+    (opened.looked == LookedThrough::Partly).then(begin).flatten()
 }
 
 fn reason(wrong: FileFault) -> String {
