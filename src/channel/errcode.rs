@@ -35,7 +35,7 @@ pub enum Classification {
 }
 
 /// One meaning of a code.
-pub struct Row {
+pub struct AnswerRow {
     /// Says which row it is; each has its own.
     pub name: &'static str,
     codes: RangeInclusive<i64>,
@@ -53,13 +53,13 @@ pub const fn row(
     words: &'static [&'static str],
     class: Classification,
     causes: &'static [Cause],
-) -> Row {
-    Row { name, codes: code..=code, words, class, causes }
+) -> AnswerRow {
+    AnswerRow { name, codes: code..=code, words, class, causes }
 }
 
 /// A row for every code.
-pub const fn any_code(name: &'static str, words: &'static [&'static str], class: Classification) -> Row {
-    Row { name, codes: i64::MIN..=i64::MAX, words, class, causes: &[] }
+pub const fn any_code(name: &'static str, words: &'static [&'static str], class: Classification) -> AnswerRow {
+    AnswerRow { name, codes: i64::MIN..=i64::MAX, words, class, causes: &[] }
 }
 
 /// What a code comes from, where one has several causes.
@@ -152,7 +152,7 @@ const HTTP_RULES: &[HttpRule] = &[
 /// What one vendor's answers mean.
 pub struct AnswerTable {
     /// The first row that fits counts.
-    pub rows: &'static [Row],
+    pub rows: &'static [AnswerRow],
     /// The vendor's own answers without an `errcode`, before those that all have in common.
     pub http_rules: &'static [HttpRule],
     /// How long the robot is blocked when HTTP itself says "too many requests".
@@ -167,7 +167,7 @@ impl AnswerTable {
     }
 
     /// The row for a code, with `errmsg` in small letters.
-    fn row(&self, errcode: i64, errmsg: &str) -> Option<&Row> {
+    fn row(&self, errcode: i64, errmsg: &str) -> Option<&AnswerRow> {
         self.rows.iter().find(|row| row.codes.contains(&errcode) && holds_any(errmsg, row.words))
     }
 
@@ -184,7 +184,7 @@ impl AnswerTable {
     }
 }
 
-impl Row {
+impl AnswerRow {
     fn remedy(&self, errmsg: &str) -> Option<Remedy> {
         self.causes.iter().find(|cause| holds_any(errmsg, cause.words)).map(|cause| cause.remedy)
     }

@@ -14,11 +14,11 @@ pub fn terminal_width() -> Option<usize> {
 }
 
 /// The widths of columns.
-pub struct Columns {
+pub struct ColumnWidths {
     widths: Vec<usize>,
 }
 
-impl Columns {
+impl ColumnWidths {
     /// Columns that have room for each of these rows, the heading among them.
     pub fn of(rows: &[impl AsRef<[String]>]) -> Self {
         let mut widths = vec![0; rows.first().map_or(0, |row| row.as_ref().len())];
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn columns_stand_below_each_other_also_where_letters_are_wide() {
         let rows = [["NAME", "STATE"], ["厨房", "dead"], ["office", ""]].map(|row| row.map(str::to_owned));
-        let columns = Columns::of(&rows);
+        let columns = ColumnWidths::of(&rows);
         assert_eq!(columns.up_to(1), 8);
         let lines: String = rows.iter().map(|row| columns.line(row)).collect();
         assert_eq!(lines, "NAME    STATE\n厨房    dead\noffice\n");

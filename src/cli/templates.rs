@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::output::OutputFormat;
-use crate::cli::table::Columns;
+use crate::cli::table::ColumnWidths;
 use crate::config::context::SecretReading;
 use crate::domain::language::folders;
 use crate::domain::language::folders::Sources;
@@ -126,7 +126,7 @@ fn table(all: &Sources, origin: impl Fn(&str) -> Option<Origin>) -> String {
         std::iter::once((*name).to_owned()).chain(languages.iter().map(cell)).collect()
     };
     let rows: Vec<Vec<String>> = std::iter::once(heading).chain(names.iter().map(row)).collect();
-    let columns = Columns::of(&rows);
+    let columns = ColumnWidths::of(&rows);
     rows.iter().map(|row| columns.line(row)).collect()
 }
 

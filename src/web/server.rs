@@ -30,7 +30,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::web::server::connections::{Connection, ConnectionPhase, Shed, Slot};
+use crate::web::server::connections::{ConnectionPhase, OpenConnection, Shed, Slot};
 use crate::web::server::limits::{ListenerLimits, MAX_HEADER_BYTES, MAX_HEADERS, STOP_PATIENCE};
 use crate::web::server::request::{BodyErrorNote, Shared, answer};
 use crate::web::server::stream::TimedStream;
@@ -163,7 +163,12 @@ async fn occupy<E: Endpoint>(slot: Slot, stream: TcpStream, peer: SocketAddr, sh
 }
 
 /// One connection from its first byte to its last.
-async fn converse<E: Endpoint>(stream: TcpStream, peer: SocketAddr, state: Arc<Connection>, shared: Arc<Shared<E>>) {
+async fn converse<E: Endpoint>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    state: Arc<OpenConnection>,
+    shared: Arc<Shared<E>>,
+) {
     // Answers are small and each is awaited: Nagle's algorithm would only delay them. Failing to say so changes nothing else.
     let _ = stream.set_nodelay(true);
     let Ok(local) = stream.local_addr() else { return };

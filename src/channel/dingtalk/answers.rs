@@ -8,7 +8,7 @@
 use jiff::SignedDuration;
 
 use crate::channel::errcode::{
-    AnswerTable, Classification, HttpRule, Row, Shape, always, any_code, http_rule, row, where_said,
+    AnswerRow, AnswerTable, Classification, HttpRule, Shape, always, any_code, http_rule, row, where_said,
 };
 use crate::channel::http::Response;
 use crate::channel::{Judged, errcode};
@@ -29,7 +29,7 @@ const ADDRESS_SHUT: SignedDuration = SignedDuration::from_mins(5);
 
 /// The first row that fits counts.
 #[rustfmt::skip]
-const ROWS: &[Row] = &[
+const ROWS: &[AnswerRow] = &[
     // O: "ok".
     row("0", 0, &[], Classification::Delivered, &[]),
     // M: system busy; the vendor says to try again.

@@ -7,7 +7,7 @@
 
 use jiff::SignedDuration;
 
-use crate::channel::errcode::{AnswerTable, Classification, Row, always, row};
+use crate::channel::errcode::{AnswerRow, AnswerTable, Classification, always, row};
 use crate::channel::http::Response;
 use crate::channel::{Judged, errcode};
 use crate::domain::remedy::Remedy;
@@ -22,7 +22,7 @@ const TOO_LONG: &[&str] = &["exceed max length", "too long"];
 
 /// The first row that fits counts.
 #[rustfmt::skip]
-const ROWS: &[Row] = &[
+const ROWS: &[AnswerRow] = &[
     // M: "ok".
     row("0", 0, &[], Classification::Delivered, &[]),
     // M: system busy; at most three tries at once.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::cli::store;
-use crate::cli::table::{Columns, terminal_width};
+use crate::cli::table::{ColumnWidths, terminal_width};
 use crate::domain::text::cap;
 use crate::store::history::list::{DeliveryRow, ShortName};
 
@@ -37,8 +37,8 @@ pub struct RowHold {
 }
 
 pub enum RowColumns {
-    Wide { columns: Columns, answer: usize },
-    Narrow { columns: Columns, width: usize },
+    Wide { columns: ColumnWidths, answer: usize },
+    Narrow { columns: ColumnWidths, width: usize },
 }
 
 impl RowLayout<'_> {
@@ -68,7 +68,7 @@ impl RowLayout<'_> {
         let heading = HEADING.map(str::to_owned);
         let wide: Vec<_> =
             std::iter::once(heading.clone()).chain(rows().map(|(row, name)| self.wide(row, name, ANSWER))).collect();
-        let columns = Columns::of(&wide);
+        let columns = ColumnWidths::of(&wide);
         let room = width.map_or(ANSWER, |width| width.saturating_sub(columns.up_to(HEADING.len() - 1)).min(ANSWER));
         if room >= LEAST_ANSWER {
             let heading = columns.line(&heading);
@@ -77,7 +77,7 @@ impl RowLayout<'_> {
         let heading = NARROW_HEADING.map(str::to_owned);
         let narrow: Vec<_> =
             std::iter::once(heading.clone()).chain(rows().map(|(row, name)| self.narrow(row, name))).collect();
-        let columns = Columns::of(&narrow);
+        let columns = ColumnWidths::of(&narrow);
         let heading = columns.line(&heading);
         (RowColumns::Narrow { columns, width: width.unwrap_or_default() }, heading)
     }

@@ -44,7 +44,7 @@ impl ConnectionPhase {
 }
 
 /// One connection, as its task and those who look for a slot see it.
-pub struct Connection {
+pub struct OpenConnection {
     begin: Instant,
     /// Milliseconds from `begin` to the phase's beginning, and the phase in the lowest bits.
     state: AtomicU64,
@@ -57,7 +57,7 @@ pub struct Connection {
     pub cut: CancellationToken,
 }
 
-impl Connection {
+impl OpenConnection {
     fn new(begin: Instant) -> Self {
         let connection = Self {
             begin,
@@ -120,7 +120,7 @@ pub struct Connections {
     most: usize,
     /// A permit for each socket, those that are closing included.
     sockets: Arc<Semaphore>,
-    open: Mutex<HashMap<u64, Arc<Connection>>>,
+    open: Mutex<HashMap<u64, Arc<OpenConnection>>>,
     next: AtomicU64,
     shed: Mutex<Shed>,
 }
@@ -151,7 +151,7 @@ impl Connections {
             tokio::time::sleep(RECHECK).await;
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let connection = Arc::new(Connection::new(self.begin));
+        let connection = Arc::new(OpenConnection::new(self.begin));
         self.open().insert(id, connection.clone());
         Slot { id, connection, connections: self.clone(), _permit: permit }
     }
@@ -184,7 +184,7 @@ impl Connections {
         std::mem::take(&mut *self.shed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<OpenConnection>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -192,7 +192,7 @@ impl Connections {
 /// A connection's right to be open; it ends when this is dropped.
 pub struct Slot {
     id: u64,
-    pub connection: Arc<Connection>,
+    pub connection: Arc<OpenConnection>,
     connections: Arc<Connections>,
     _permit: OwnedSemaphorePermit,
 }

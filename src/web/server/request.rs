@@ -19,7 +19,7 @@ use poem::web::{LocalAddr, RemoteAddr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::web::server::connections::{Connection, ConnectionPhase, Connections};
+use crate::web::server::connections::{ConnectionPhase, Connections, OpenConnection};
 use crate::web::server::limits::{ListenerLimits, SMALL_BODY_BYTES, STOP_PATIENCE};
 use crate::web::server::refused::RefusalLog;
 
@@ -49,7 +49,7 @@ impl<E> Shared<E> {
 
     /// Room for a larger body, once there is some: first come, first served. Bodies that have stalled make room for those that
     /// come.
-    pub async fn room_for(&self, connection: &Connection, bytes: usize) -> Result<OwnedSemaphorePermit, BodyError> {
+    pub async fn room_for(&self, connection: &OpenConnection, bytes: usize) -> Result<OwnedSemaphorePermit, BodyError> {
         let permits = u32::try_from(bytes).map_err(|_| BodyError::TooLarge(bytes))?;
         // Its peer has done its part; it must not count as one that has stalled.
         connection.enter(ConnectionPhase::Queued);
@@ -87,7 +87,7 @@ pub type BodyErrorNote = Arc<dyn Fn(&str, BodyError, u64) + Send + Sync>;
 /// Answers one request.
 pub async fn answer<E: Endpoint>(
     shared: Arc<Shared<E>>,
-    connection: Arc<Connection>,
+    connection: Arc<OpenConnection>,
     addresses: (LocalAddr, RemoteAddr),
     request: http::Request<Incoming>,
 ) -> hyper::Response<AnswerBody> {
@@ -134,7 +134,7 @@ async fn read<E>(
     headers: &mut HeaderMap,
     body: Incoming,
     shared: &Shared<E>,
-    connection: &Connection,
+    connection: &OpenConnection,
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), (BodyError, u64)> {
     if body.is_end_stream() {
         return Ok((Bytes::new(), None));
@@ -169,7 +169,7 @@ async fn read<E>(
 async fn collect<E>(
     is_packed: bool,
     body: Incoming,
-    (shared, connection): (&Shared<E>, &Connection),
+    (shared, connection): (&Shared<E>, &OpenConnection),
     came: &mut u64,
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), BodyError> {
     let limit = shared.limits.max_body_bytes;
@@ -206,7 +206,7 @@ async fn undone<E>(
     headers: &mut HeaderMap,
     body: Bytes,
     mut room: Option<OwnedSemaphorePermit>,
-    (shared, connection): (&Shared<E>, &Connection),
+    (shared, connection): (&Shared<E>, &OpenConnection),
 ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), BodyError> {
     // Some lose the header on the way, and nothing else that is sent begins so. A larger one would need more room besides.
     let is_unsaid = !is_gzip(headers) && room.is_none() && body.starts_with(&GZIP);
@@ -289,7 +289,7 @@ type PoemBody = http_body_util::combinators::BoxBody<Bytes, std::io::Error>;
 /// An answer's body, which marks its request as finished when it has been handed to the socket.
 pub struct AnswerBody {
     inner: PoemBody,
-    connection: Arc<Connection>,
+    connection: Arc<OpenConnection>,
 }
 
 impl Body for AnswerBody {

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use crate::web::server::connections::{Connection, ConnectionPhase};
+use crate::web::server::connections::{ConnectionPhase, OpenConnection};
 use crate::web::server::limits::ListenerLimits;
 
 /// A stream whose reads fail with [`io::ErrorKind::TimedOut`] when a request's head is not whole after `header_timeout` or
@@ -19,7 +19,7 @@ use crate::web::server::limits::ListenerLimits;
 /// Reads of a body wait as long as their caller does.
 pub struct TimedStream {
     stream: TokioIo<TcpStream>,
-    connection: Arc<Connection>,
+    connection: Arc<OpenConnection>,
     limits: ListenerLimits,
     /// Set while a read waits for a head.
     overdue: Option<Pin<Box<Sleep>>>,
@@ -28,7 +28,7 @@ pub struct TimedStream {
 }
 
 impl TimedStream {
-    pub fn new(stream: TcpStream, connection: Arc<Connection>, limits: ListenerLimits) -> Self {
+    pub fn new(stream: TcpStream, connection: Arc<OpenConnection>, limits: ListenerLimits) -> Self {
         Self { stream: TokioIo::new(stream), connection, limits, overdue: None, stalled: None }
     }
 
