@@ -2,8 +2,13 @@
 //!
 //! A statement is written once for every database, in the SQL that all of them read: parameters are `?1`, `?2` and so on; a
 //! truth that is compared or counted with is spelt out as `CASE`; a sum is cast to `BIGINT`; `IS DISTINCT FROM` compares what
-//! may be null. An `INDEXED BY` is a hint that a database without it leaves out.
+//! may be null. An `INDEXED BY` is a hint that a database without it leaves out. `unixepoch(text)` are the seconds from 1970
+//! until a time that is written out, null where it is none; a database without it gets it by its schema.
 
+pub mod dedupe;
+pub mod inquiries;
+pub mod parts;
+pub mod rows;
 pub mod value;
 
 use crate::store::sql::value::{FromValue, Value};
@@ -23,6 +28,9 @@ pub enum Error {
     /// There is no row where one must be.
     #[error("a row is missing")]
     NoRow,
+    /// A value cannot be written down.
+    #[error("a value cannot be written: {0}")]
+    Unwritable(#[from] serde_json::Error),
     #[error("an internal error")]
     Internal,
 }
@@ -92,6 +100,14 @@ impl dyn Connection + '_ {
         self.optional(sql, given, read)?.ok_or(Error::NoRow)
     }
 
+    /// Whether there is any row.
+    ///
+    /// # Errors
+    /// As [`Connection::query`].
+    pub fn exists(&self, sql: &str, given: &[Value<'_>]) -> Result<bool> {
+        self.optional(sql, given, |_| Ok(())).map(|found| found.is_some())
+    }
+
     /// All rows.
     ///
     /// # Errors
@@ -113,6 +129,8 @@ impl dyn Connection + '_ {
 
 /// The columns of a row, as a database has them.
 pub trait Columns {
+    /// What stands in a column; a truth, which only a statement can make, as 0 or 1.
+    ///
     /// # Errors
     /// [`Error::Unreadable`]: the column is none that a store has, or is not there.
     fn column(&self, index: usize) -> Result<Value<'_>>;
@@ -133,9 +151,10 @@ impl<'r> Row<'r> {
 }
 
 /// The values that a statement is given, in their sequence.
-#[macro_export]
 macro_rules! params {
     ($($value:expr),* $(,)?) => {
         &[$($crate::store::sql::value::AsValue::as_value(&$value)),*]
     };
 }
+
+pub(crate) use params;

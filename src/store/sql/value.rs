@@ -14,27 +14,40 @@ pub enum Value<'a> {
     Blob(&'a [u8]),
 }
 
-/// What can be given to a statement.
-pub trait AsValue {
-    fn as_value(&self) -> Value<'_>;
+/// What can be given to a statement, by reference.
+pub trait AsValue<'a> {
+    fn as_value(self) -> Value<'a>;
 }
 
-impl<T: AsValue + ?Sized> AsValue for &T {
-    fn as_value(&self) -> Value<'_> {
-        (**self).as_value()
+impl<'a, T: ?Sized> AsValue<'a> for &&'a T
+where
+    &'a T: AsValue<'a>,
+{
+    fn as_value(self) -> Value<'a> {
+        (*self).as_value()
     }
 }
 
-impl<T: AsValue> AsValue for Option<T> {
-    fn as_value(&self) -> Value<'_> {
+impl<'a, 'r, T> AsValue<'a> for &'r Option<T>
+where
+    &'r T: AsValue<'a>,
+{
+    fn as_value(self) -> Value<'a> {
         self.as_ref().map_or(Value::Null, AsValue::as_value)
     }
 }
 
+/// Of what is in the value itself, and of what it borrows.
 macro_rules! as_value {
-    ($($type:ty => |$value:ident| $result:expr),* $(,)?) => {
-        $(impl AsValue for $type {
-            fn as_value(&self) -> Value<'_> {
+    (copied: $($copied:ty => |$integer:ident| $number:expr),* ; borrowed: $($borrowed:ty => |$value:ident| $result:expr),* $(,)?) => {
+        $(impl<'a> AsValue<'a> for &$copied {
+            fn as_value(self) -> Value<'a> {
+                let $integer = *self;
+                Value::Integer($number)
+            }
+        })*
+        $(impl<'a> AsValue<'a> for &'a $borrowed {
+            fn as_value(self) -> Value<'a> {
                 let $value = self;
                 $result
             }
@@ -43,11 +56,13 @@ macro_rules! as_value {
 }
 
 as_value! {
-    i64 => |value| Value::Integer(*value),
-    u32 => |value| Value::Integer((*value).into()),
-    u16 => |value| Value::Integer((*value).into()),
-    bool => |value| Value::Integer((*value).into()),
-    Timestamp => |value| Value::Integer(value.as_millisecond()),
+    copied:
+    i64 => |value| value,
+    u32 => |value| value.into(),
+    u16 => |value| value.into(),
+    bool => |value| value.into(),
+    Timestamp => |value| value.as_millisecond();
+    borrowed:
     str => |value| Value::Text(value),
     String => |value| Value::Text(value),
     [u8] => |value| Value::Blob(value),

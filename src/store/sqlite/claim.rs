@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::domain::event::DeliveryId;
 use crate::store::queue::attempt::{Claim, Claimed, Purpose};
 use crate::store::queue::pending::form_text;
-use crate::store::sqlite::{clock, deliver, pacing, parking, parts, rows};
+use crate::store::sql::parts;
+use crate::store::sqlite::{clock, deliver, pacing, parking, rows};
 
 // Another attempt, or a person's wish, since it was loaded forbids this one.
 const TAKE: &str = "UPDATE deliveries AS d SET attempts = attempts + 1, due_at = ?2, wait_ms = ?3

@@ -11,7 +11,8 @@ use crate::domain::event::{DeliveryId, Event};
 use crate::domain::glob::Glob;
 use crate::domain::message::PartForm;
 use crate::store::queue::pending::{DueBatch, ParkedState, PendingDelivery, ROW_BYTES, form_of};
-use crate::store::sqlite::{catch_up, parts, report, rows};
+use crate::store::sql::parts;
+use crate::store::sqlite::{catch_up, report, rows};
 
 const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_seq, d.returned, d.fell_back = 1,
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown')

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::store::sqlite::{dedupe, refusals, report, rows};
+use crate::domain::event::EventId;
+use crate::store::sql::dedupe;
+use crate::store::sqlite::{refusals, report, rows};
 
 /// What one step did.
 pub struct Pruned {
@@ -67,7 +69,7 @@ fn remove(connection: &Connection, old: &Old) -> rusqlite::Result<()> {
     run("DELETE FROM steps WHERE delivery IN (SELECT id FROM deliveries WHERE event = ?1)")?;
     run("DELETE FROM deliveries WHERE event = ?1")?;
     for key in &old.dedupe_keys {
-        dedupe::forget(connection, &old.source, key, &old.id)?;
+        dedupe::forget(connection, &old.source, key, EventId(rows::uuid(1, &old.id)?))?;
     }
     run("DELETE FROM events WHERE id = ?1")?;
     if let Some(number) = &old.order_number {

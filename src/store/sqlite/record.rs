@@ -7,11 +7,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::domain::event::{Event, EventId};
 use crate::domain::order::Order;
 use crate::store::ingest::{Record, Recorded};
-use crate::store::recording::known::{Known, KnownOrder, OrderRow, RowKey};
+use crate::store::recording::known::{Known, KnownOrder, OrderRow};
 use crate::store::recording::rows::{EventRow, LedgerRow, NewDeliveryRow, Repeat, Rows, pack_order};
 use crate::store::recording::{InternalError, Prepared, decide, prepare, wanted, wanted_besides};
+use crate::store::sql::dedupe;
 use crate::store::sqlite::report::service_health;
-use crate::store::sqlite::{dedupe, rows};
+use crate::store::sqlite::rows;
 
 /// Records a group. An error takes all of it along, and nothing is to be kept of what was written.
 pub fn record_all(
@@ -42,24 +43,15 @@ fn load(connection: &Connection, group: &[Prepared]) -> rusqlite::Result<Known> 
         keys.extend(of_keys);
         orders.extend(of_order);
     }
-    load_keys(connection, keys, &mut known)?;
+    dedupe::load(connection, &keys, &mut known)?;
     let besides = group.iter().flat_map(|prepared| wanted_besides(prepared, &known)).collect();
-    load_keys(connection, besides, &mut known)?;
+    dedupe::load(connection, &besides, &mut known)?;
     for name in orders {
         if let Some((seq, order)) = load_order(connection, &name.0, &name.1)? {
             known.add_order(name, KnownOrder::stored(seq, order));
         }
     }
     Ok(known)
-}
-
-fn load_keys(connection: &Connection, names: BTreeSet<RowKey>, known: &mut Known) -> rusqlite::Result<()> {
-    for name in names {
-        if let Some(key) = dedupe::row(connection, &name)? {
-            known.add_key(name, key);
-        }
-    }
-    Ok(())
 }
 
 fn write(connection: &Connection, rows: &Rows) -> rusqlite::Result<()> {

@@ -10,8 +10,9 @@ use crate::domain::retry::Step;
 use crate::store::queue::attempt::Settle;
 use crate::store::queue::pending::form_text;
 use crate::store::queue::settlement::{ChannelEffect, Settlement, decide};
+use crate::store::sql::parts;
 use crate::store::sqlite::report::service_health;
-use crate::store::sqlite::{catch_up, clock, deliver, due, fallback, pacing, parking, parts, rows};
+use crate::store::sqlite::{catch_up, clock, deliver, due, fallback, pacing, parking, rows};
 
 /// What the ends of this group have done for the channels so far, so that it is not done for each.
 #[derive(Default)]

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use crate::store::StoreFuture;
 use crate::store::health::{Health, HealthQuery, HealthSnapshot, IncidentUpdate, Loss, Status, UnfitSignatures};
 use crate::store::ingest::Recorded;
-use crate::store::sqlite::{Sqlite, incidents, inquiries, prune};
+use crate::store::sql::inquiries;
+use crate::store::sqlite::{Sqlite, incidents, prune};
 
 impl Health for Sqlite {
     fn query_health(&self, query: HealthQuery) -> StoreFuture<'_, HealthSnapshot> {
@@ -29,23 +30,23 @@ impl Health for Sqlite {
     }
 
     fn ask_settings(&self, id: Uuid, public_key: Vec<u8>, now: Timestamp) -> StoreFuture<'_, ()> {
-        Box::pin(self.change(move |connection| inquiries::ask(connection, id, &public_key, now)))
+        Box::pin(self.change(move |connection| Ok(inquiries::ask(connection, id, &public_key, now)?)))
     }
 
     fn inquiries(&self) -> StoreFuture<'_, Vec<(Uuid, Vec<u8>)>> {
-        Box::pin(self.look(inquiries::unanswered))
+        Box::pin(self.look(|connection| Ok(inquiries::unanswered(connection)?)))
     }
 
     fn answer_inquiry(&self, id: Uuid, answer: String, now: Timestamp) -> StoreFuture<'_, ()> {
-        Box::pin(self.change(move |connection| inquiries::answer(connection, id, &answer, now)))
+        Box::pin(self.change(move |connection| Ok(inquiries::answer(connection, id, &answer, now)?)))
     }
 
     fn answer(&self, id: Uuid) -> StoreFuture<'_, Option<String>> {
-        Box::pin(self.look(move |connection| inquiries::answered(connection, id)))
+        Box::pin(self.look(move |connection| Ok(inquiries::answered(connection, id)?)))
     }
 
     fn drop_inquiry(&self, id: Uuid) -> StoreFuture<'_, ()> {
-        Box::pin(self.change(move |connection| inquiries::forget(connection, id)))
+        Box::pin(self.change(move |connection| Ok(inquiries::forget(connection, id)?)))
     }
 
     fn prune(&self, before: Timestamp, after_seq: i64, steps: u32) -> StoreFuture<'_, (u64, Option<i64>)> {
