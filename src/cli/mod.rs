@@ -18,6 +18,7 @@ mod log;
 mod man;
 mod message;
 mod moment;
+mod move_store;
 mod output;
 mod redeliver;
 mod render;
@@ -100,6 +101,8 @@ enum Command {
     Cancel(cancel::Cancel),
     /// Copies the store to a file, also while the daemon runs
     Backup(backup::Backup),
+    /// Moves the store into another database, with all that waits, and proves that nothing is missing there
+    MoveStore(move_store::MoveStore),
     /// Prints a commented configuration to begin with: the example, or what the sources and channels that you name need
     Init(init::Init),
     /// Prints the JSON Schema of the configuration, by which editors complete and check it
@@ -149,6 +152,7 @@ pub fn main() -> ExitCode {
         Command::Redeliver(redeliver) => run(redeliver::run(redeliver, file)),
         Command::Cancel(cancel) => run(cancel::run(cancel, file)),
         Command::Backup(backup) => run(backup::run(backup, file)),
+        Command::MoveStore(command) => run(move_store::run(command)),
         Command::Init(init) => init::run(&init),
         Command::Schema => schema::run(),
         Command::Completions(completions) => completions::run(&completions, Arguments::command()),

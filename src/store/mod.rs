@@ -8,6 +8,7 @@ pub mod address;
 pub mod health;
 pub mod history;
 pub mod ingest;
+pub mod moving;
 pub mod queue;
 pub mod recording;
 pub mod reports;

@@ -4,6 +4,7 @@
 mod conformance;
 mod conversion;
 mod groups;
+mod moving;
 mod plans;
 
 use std::path::Path;

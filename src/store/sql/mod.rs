@@ -9,6 +9,7 @@ pub mod dedupe;
 pub mod inquiries;
 pub mod parts;
 pub mod rows;
+pub mod transfer;
 pub mod value;
 
 use crate::store::sql::value::{FromValue, Value};

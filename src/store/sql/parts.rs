@@ -3,7 +3,7 @@
 use crate::domain::event::DeliveryId;
 use crate::domain::message::{Part, PartForm};
 use crate::store::queue::pending::{form_of, form_text};
-use crate::store::sql::{Connection, Result, Row, rows, params};
+use crate::store::sql::{Connection, Result, Row, params, rows};
 
 /// A shorter ending is not worth a look at another row, in bytes.
 const WORTH_SHARING: usize = 1024;

@@ -22,6 +22,7 @@ mod incidents;
 mod last_known;
 mod list;
 pub mod lock;
+pub mod moving;
 mod named;
 mod opening;
 mod pacing;
