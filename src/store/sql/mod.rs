@@ -5,13 +5,37 @@
 //! may be null. An `INDEXED BY` is a hint that a database without it leaves out. `unixepoch(text)` are the seconds from 1970
 //! until a time that is written out, null where it is none; a database without it gets it by its schema.
 
-pub mod dedupe;
-pub mod inquiries;
-pub mod parts;
-pub mod rows;
+mod catch_up;
+mod change;
+pub mod claim;
+mod clock;
+pub mod commit;
+mod contract;
+pub mod database;
+mod dedupe;
+pub mod deliver;
+mod due;
+mod fallback;
+mod find;
+mod history;
+mod incidents;
+mod inquiries;
+mod list;
+mod named;
+mod pacing;
+mod parking;
+mod parts;
+mod prune;
+pub mod record;
+mod refusals;
+pub mod report;
+mod rows;
+pub mod settle;
+mod test_send;
 pub mod transfer;
 pub mod value;
 
+use crate::store::StoreError;
 use crate::store::sql::value::{FromValue, Value};
 
 /// What a statement comes to.
@@ -36,6 +60,13 @@ pub enum Error {
     Internal,
 }
 
+/// What happened, in the words of the contract.
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        StoreError::Unavailable(error.to_string())
+    }
+}
+
 /// A connection: within a transaction, or to look as of one moment.
 pub trait Connection {
     /// Changes something. Answers how many rows.
@@ -44,7 +75,7 @@ pub trait Connection {
     /// [`Error::Failed`].
     fn execute(&self, sql: &str, given: &[Value<'_>]) -> Result<usize>;
 
-    /// Looks something up, row by row.
+    /// Looks something up, row by row. `each` asks nothing of the connection.
     ///
     /// # Errors
     /// [`Error::Failed`], and what `each` answers: then no further row is read.

@@ -17,12 +17,13 @@ impl Row<'_> {
         self.get::<&str>(column)?.parse().map_err(|error| unreadable(column, error))
     }
 
-    /// A text that is JSON.
+    /// A text that is JSON, or its default where there is none.
     ///
     /// # Errors
     /// [`Error::Unreadable`].
-    pub fn json<T: DeserializeOwned>(&self, column: usize) -> Result<T> {
-        serde_json::from_str(self.get(column)?).map_err(|error| unreadable(column, error))
+    pub fn json_or_default<T: DeserializeOwned + Default>(&self, column: usize) -> Result<T> {
+        let text: Option<&str> = self.get(column)?;
+        text.map_or(Ok(T::default()), |text| serde_json::from_str(text).map_err(|error| unreadable(column, error)))
     }
 
     /// The first part of a frame, JSON.

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -11,9 +10,10 @@ use crate::store::StoreError;
 use crate::store::ingest::{Record, Recorded};
 use crate::store::queue::attempt::{Claim, Claimed, Settle};
 use crate::store::recording::prepare;
-use crate::store::sqlite::change::Changes;
-use crate::store::sqlite::commit::{ReplySender, WriterJob, simple};
-use crate::store::sqlite::{claim, record, settle, stopped};
+use crate::store::sql::commit::{ReplySender, WriterJob, simple};
+use crate::store::sql::{self, Connection, claim, record, settle};
+use crate::store::sqlite::changes::Changes;
+use crate::store::sqlite::stopped;
 
 /// Who writes.
 pub enum WriteAccess {
@@ -62,7 +62,7 @@ impl WriteAccess {
     /// Changes something: in the transaction of the thread's group and a savepoint of its own, or in a transaction of the command.
     pub async fn change<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         match self {
             Self::Thread { jobs, .. } => {
@@ -76,7 +76,7 @@ impl WriteAccess {
     /// Leaves a change for which nobody waits. Answers whether it was taken.
     pub fn leave<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
     ) -> bool {
         match self {
             Self::Thread { jobs, .. } => {
@@ -116,7 +116,7 @@ impl WriteAccess {
         }
     }
 
-    fn transact<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    fn transact<T>(&self, work: impl FnOnce(&dyn Connection) -> sql::Result<T>) -> Result<T, StoreError> {
         let Self::Beside { path, changes } = self else { return Err(stopped()) };
         let mut changes = held(changes);
         match changes.as_mut() {
@@ -147,7 +147,8 @@ mod tests {
     use jiff::Timestamp;
     use rusqlite::Connection;
 
-    use crate::store::health::Health;
+    use crate::store::sql::database::Database;
+    use crate::store::sql::params;
     use crate::store::sqlite::Sqlite;
 
     #[tokio::test]
@@ -161,7 +162,7 @@ mod tests {
         let sign = |source: &'static str| {
             store.change(move |connection| {
                 let sql = "INSERT INTO signs_of_life (source, at) VALUES (?1, 0)";
-                let done = connection.execute(sql, [source])?;
+                let done = connection.execute(sql, params![source])?;
                 assert_ne!(source, "bad", "an internal error");
                 Ok(done)
             })

@@ -1,10 +1,13 @@
 //! A store's statements on SQLite: values are bound and columns read as they are, without a copy of ours.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ToSql};
+use rusqlite::{CachedStatement, Connection, ErrorCode, ToSql};
 
+use crate::store::StoreError;
+use crate::store::sql::commit::{Ended, NotBegun, Transactions};
 use crate::store::sql::value::Value;
 use crate::store::sql::{self, Columns, Error, Result, Row};
+use crate::store::sqlite::unavailable;
 
 impl sql::Connection for Connection {
     fn execute(&self, sql: &str, given: &[Value<'_>]) -> Result<usize> {
@@ -89,20 +92,31 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-/// For what still speaks to SQLite itself.
-impl From<Error> for rusqlite::Error {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Failed(error) => match error.downcast() {
-                Ok(error) => *error,
-                Err(error) => rusqlite::Error::ToSqlConversionFailure(error),
-            },
-            Error::Unreadable { column, reason } => {
-                rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Null, reason.into())
+impl Transactions for Connection {
+    fn begin(&self) -> std::result::Result<(), NotBegun> {
+        let begun = self.prepare_cached("BEGIN IMMEDIATE").and_then(|mut begin| begin.execute([]));
+        begun.map(drop).map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy) => {
+                let error = StoreError::Unavailable("another program has locked the database".to_owned());
+                NotBegun { error, outcome: Ended::Locked }
             }
-            Error::NoRow => rusqlite::Error::QueryReturnedNoRows,
-            Error::Internal => rusqlite::Error::UnwindingPanic,
-            Error::Unwritable(error) => rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
-        }
+            _ => NotBegun { error: unavailable(&error), outcome: Ended::Failed },
+        })
+    }
+
+    fn is_begun(&self) -> bool {
+        !self.is_autocommit()
+    }
+
+    fn commit(&self) -> std::result::Result<(), StoreError> {
+        let committed = self.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+        committed.map(drop).map_err(|error| {
+            let _ = self.execute_batch("ROLLBACK");
+            unavailable(&error)
+        })
+    }
+
+    fn roll_back(&self) -> std::result::Result<(), StoreError> {
+        self.execute_batch("ROLLBACK").map_err(|error| unavailable(&error))
     }
 }

@@ -68,7 +68,9 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use crate::store::health::{Health, Status};
+    use crate::store::health::Status;
+    use crate::store::sql::database::Database;
+    use crate::store::sql::params;
     use crate::store::sqlite::Sqlite;
     use crate::store::sqlite::opening::StorePlace;
 
@@ -95,7 +97,7 @@ mod tests {
     impl Sqlite {
         async fn sign(&self, source: &'static str) -> Result<(), crate::store::StoreError> {
             let sql = "INSERT INTO signs_of_life (source, at) VALUES (?1, 0) ON CONFLICT DO NOTHING";
-            self.change(move |connection| connection.execute(sql, [source]).map(drop)).await
+            self.change(move |connection| connection.execute(sql, params![source]).map(drop)).await
         }
     }
 }

@@ -7,12 +7,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
 use crate::store::health::Loss;
-use crate::store::sqlite::{rows, wal};
+use crate::store::sql;
+use crate::store::sqlite::wal;
 
 /// A later format may mean something else by the same names.
 const FORMAT: u32 = 1;
@@ -54,11 +55,9 @@ impl Newest {
     ///
     /// # Errors
     /// As SQLite says it.
-    pub fn of(connection: &Connection) -> rusqlite::Result<Self> {
-        let row = |sql: &str| {
-            let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, rows::of_millisecond(1, row.get(1)?)?));
-            connection.prepare_cached(sql)?.query_row([], read).optional()
-        };
+    pub fn of(connection: &Connection) -> sql::Result<Self> {
+        let connection: &dyn sql::Connection = connection;
+        let row = |sql: &str| connection.optional(sql, &[], |row| Ok((row.get::<i64>(0)?, row.get::<Timestamp>(1)?)));
         let event = row("SELECT seq, received_at FROM events ORDER BY seq DESC LIMIT 1")?;
         let first = row("SELECT seq, received_at FROM events ORDER BY seq LIMIT 1")?;
         let attempt = row("SELECT seq, started_at FROM attempts ORDER BY seq DESC LIMIT 1")?;

@@ -3,39 +3,19 @@
 
 mod access;
 pub mod backup;
-mod catch_up;
-mod change;
-mod claim;
-mod clock;
-mod commit;
+mod changes;
 mod connection;
-mod contract;
 mod conversion;
 mod damage_search;
-mod deliver;
-mod due;
-mod fallback;
 mod files;
-mod find;
-mod history;
-mod incidents;
 mod last_known;
-mod list;
 pub mod lock;
 pub mod moving;
-mod named;
 mod opening;
-mod pacing;
-mod parking;
-mod prune;
+#[cfg(test)]
+pub mod plans;
 mod read;
-mod record;
-mod refusals;
-pub mod report;
-mod rows;
 mod schema;
-mod settle;
-mod test_send;
 mod wal;
 mod writer;
 
@@ -51,6 +31,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::StoreError;
 use crate::store::health::{Loss, Status};
+use crate::store::ingest::{Record, Recorded};
+use crate::store::queue::attempt::{Claim, Claimed, Settle};
+use crate::store::sql;
+use crate::store::sql::database::{Answer, Database};
 use crate::store::sqlite::access::WriteAccess;
 use crate::store::sqlite::opening::{CHECK_FOR, CONVERTING, OpenError, Opened, PATIENCE, StorePlace};
 use crate::store::sqlite::read::Reader;
@@ -146,22 +130,72 @@ impl Sqlite {
         self.change(durability).await
     }
 
+    fn noted_loss(&self) -> MutexGuard<'_, Option<Loss>> {
+        self.loss.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Database for Sqlite {
     async fn look<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.reader.look(read).await
+        read: impl FnOnce(&dyn sql::Connection) -> sql::Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        self.reader.look(|connection| read(connection)).await
+    }
+
+    async fn look_at_once<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn sql::Connection) -> sql::Result<T> + Send + 'static,
+    ) -> Answer<T> {
+        self.reader.look(|connection| read(&*connection.unchecked_transaction()?)).await
     }
 
     async fn change<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce(&dyn sql::Connection) -> sql::Result<T> + Send + 'static,
+    ) -> Answer<T> {
         self.writer.change(work).await
     }
 
-    fn noted_loss(&self) -> MutexGuard<'_, Option<Loss>> {
-        self.loss.lock().unwrap_or_else(PoisonError::into_inner)
+    fn leave(&self, work: impl FnOnce(&dyn sql::Connection) -> sql::Result<()> + Send + 'static) -> bool {
+        self.writer.leave(work)
+    }
+
+    async fn record(&self, record: Record) -> Answer<Recorded> {
+        self.writer.record(record).await
+    }
+
+    async fn claim(&self, claim: Claim) -> Answer<Claimed> {
+        self.writer.claim(claim).await
+    }
+
+    async fn settle(&self, settle: Settle) -> Answer<()> {
+        self.writer.settle(settle).await
+    }
+
+    async fn version(&self) -> Answer<i64> {
+        self.look(|connection| connection.one("PRAGMA data_version", &[], |row| row.get(0))).await
+    }
+
+    fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    async fn writer_answers(&self) -> bool {
+        self.writer.answers().await
+    }
+
+    fn loss(&self) -> Option<Loss> {
+        self.noted_loss().clone()
+    }
+
+    fn forget_loss(&self) {
+        *self.noted_loss() = None;
+    }
+
+    async fn close(&self) {
+        self.writer.end().await;
+        self.reader.end().await;
     }
 }
 
@@ -180,9 +214,9 @@ fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
-fn durability(connection: &Connection) -> rusqlite::Result<(String, i64)> {
-    let journal = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-    Ok((journal, connection.pragma_query_value(None, "synchronous", |row| row.get(0))?))
+fn durability(connection: &dyn sql::Connection) -> sql::Result<(String, i64)> {
+    let journal = connection.one("PRAGMA journal_mode", &[], |row| row.get(0))?;
+    Ok((journal, connection.one("PRAGMA synchronous", &[], |row| row.get(0))?))
 }
 
 fn stopped() -> StoreError {

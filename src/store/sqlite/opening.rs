@@ -12,11 +12,13 @@ use rusqlite::{Connection, ErrorCode};
 
 use crate::store::StoreError;
 use crate::store::health::Loss;
+use crate::store::sql;
+use crate::store::sql::deliver;
 use crate::store::sqlite::files::Files;
 use crate::store::sqlite::last_known::{DatabaseState, LastKnown, Newest};
 use crate::store::sqlite::lock::Lock;
 use crate::store::sqlite::wal::Inspection;
-use crate::store::sqlite::{conversion, deliver, keep_statements, schema, unavailable, unopened, wal};
+use crate::store::sqlite::{conversion, keep_statements, schema, unavailable, unopened, wal};
 
 /// Checkpoints every so many pages: a thousand is slower, sixteen thousand stalls.
 const CHECKPOINT_PAGES: i64 = 4000;
@@ -73,8 +75,15 @@ impl OpenError {
         }
     }
 
-    /// Of a migration, whose error has SQLite's inside.
-    pub fn of_migration(path: &Path, error: StoreError, cause: &(dyn Error + 'static)) -> Self {
+    pub fn of_sql(path: &Path, error: sql::Error) -> Self {
+        match error {
+            sql::Error::Failed(error) => Self::of_cause(path, StoreError::Unavailable(error.to_string()), &*error),
+            error => OpenError::Never(error.into()),
+        }
+    }
+
+    /// Of an error that has SQLite's inside.
+    pub fn of_cause(path: &Path, error: StoreError, cause: &(dyn Error + 'static)) -> Self {
         let mut cause = Some(cause);
         while let Some(error) = cause {
             if let Some(error) = error.downcast_ref::<rusqlite::Error>() {
@@ -184,11 +193,11 @@ impl StorePlace {
     /// [`OpenError`].
     pub fn finish(&self, opened: ConvertingStore, now: Timestamp) -> Result<OpenStore, OpenError> {
         let ConvertingStore { connection, files, lock, found, log, looked } = opened;
-        let of_sqlite = |error: rusqlite::Error| OpenError::of_sqlite(&self.path, &error);
-        let newest = Newest::of(&connection).map_err(of_sqlite)?;
+        let of_sql = |error: sql::Error| OpenError::of_sql(&self.path, error);
+        let newest = Newest::of(&connection).map_err(of_sql)?;
         let mut last_known = LastKnown::read(&lock.path);
         let loss = last_known.compare(&newest, found, log);
-        deliver::take_up(&connection, now).map_err(of_sqlite)?;
+        take_up(&connection, now).map_err(of_sql)?;
         self.limit(&connection)?;
         if let Some(loss) = &loss {
             let (from, until) = (said(loss.from, "the beginning"), said(loss.until, "now"));
@@ -241,6 +250,12 @@ impl StorePlace {
         let limited = connection.pragma_update(None, "max_page_count", self.max_pages);
         limited.map_err(|error| OpenError::of_sqlite(&self.path, &error))
     }
+}
+
+fn take_up(connection: &Connection, now: Timestamp) -> sql::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    deliver::take_up(&*transaction, now)?;
+    Ok(transaction.commit()?)
 }
 
 fn said(at: Option<Timestamp>, otherwise: &str) -> String {

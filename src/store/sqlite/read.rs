@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::StoreError;
-use crate::store::sqlite::{BUSY_MS, QUEUE, keep_statements, schema, spawn, stopped, unavailable, unopened};
+use crate::store::sql;
+use crate::store::sqlite::{BUSY_MS, QUEUE, keep_statements, schema, spawn, stopped, unopened};
 
 /// What the reader thread is asked for.
 enum Reading {
@@ -81,11 +82,11 @@ impl Reader {
     /// [`StoreError::Unavailable`].
     pub(super) async fn look<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        read: impl FnOnce(&Connection) -> sql::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let look: Look = Box::new(move |connection| {
-            let seen = connection.map_err(Clone::clone).and_then(|c| read(c).map_err(|error| unavailable(&error)));
+            let seen = connection.map_err(Clone::clone).and_then(|connection| Ok(read(connection)?));
             // Where the caller was stopped, nobody waits for the answer any more.
             let _ = reply.send(seen);
         });

@@ -42,7 +42,7 @@ pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError
     let migrated = migrations::migrations::runner().set_abort_missing(false).set_grouped(true).run(connection);
     migrated.map(drop).map_err(|error| {
         let text = format!("the schema cannot be brought up to date: {error}");
-        OpenError::of_migration(path, StoreError::Unavailable(text), &error)
+        OpenError::of_cause(path, StoreError::Unavailable(text), &error)
     })?;
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
     let events = conversion::progress(connection).map_err(failed)?.map_or(0, |progress| progress.all);

@@ -14,7 +14,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::store::StoreError;
 use crate::store::health::{Loss, Status};
-use crate::store::sqlite::commit::{Ended, WriterJob};
+use crate::store::sql::commit;
+use crate::store::sql::commit::{Ended, WriterJob};
 use crate::store::sqlite::damage_search::DamageSearch;
 use crate::store::sqlite::files::FileFault;
 use crate::store::sqlite::last_known::Newest;
@@ -22,7 +23,7 @@ use crate::store::sqlite::opening::{
     CONVERTING, ConvertingStore, LookedThrough, OpenError, OpenStore, Opened, PATIENCE, SHORT_PATIENCE, StorePlace,
 };
 use crate::store::sqlite::read::Reader;
-use crate::store::sqlite::{commit, conversion, opening, wal};
+use crate::store::sqlite::{conversion, opening, wal};
 
 /// How many jobs share a transaction at most.
 const GROUP: usize = 1024;
@@ -142,7 +143,7 @@ impl Writer {
             return commit::refuse(group, &error);
         }
         let Some(OpenStore { connection, files, lock, .. }) = &mut self.opened else { return };
-        let confirm = |_: &_| files.check(lock).map_err(|wrong| StoreError::Unavailable(reason(wrong)));
+        let confirm = || files.check(lock).map_err(|wrong| StoreError::Unavailable(reason(wrong)));
         // Each job has caught its own panic. One elsewhere takes the group along: its senders get the error that the store is
         // unavailable, and nothing is kept.
         let committed = std::panic::catch_unwind(AssertUnwindSafe(|| commit::commit(connection, group, confirm)));

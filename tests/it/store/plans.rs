@@ -8,7 +8,7 @@ use rusqlite::{Connection, params_from_iter};
 use crate::store::conformance::scene::at;
 use crate::support::stores;
 
-/// Below `src/store`, in the folder of all databases or in that of this one.
+/// Below `src/store/sql`.
 const FILES: [&str; 11] =
     ["record", "dedupe", "due", "deliver", "claim", "settle", "parts", "pacing", "parking", "catch_up", "fallback"];
 
@@ -67,9 +67,7 @@ async fn no_statement_of_the_way_in_or_out_goes_through_a_table() {
     assert!(goes_through(&plan(&connection, "SELECT 1 FROM deliveries WHERE answer = ?1").expect("a plan")));
     let (mut explained, mut faults) = (0, Vec::new());
     for file in FILES {
-        let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
-        let place = |folder: &str| store.join(folder).join(file).with_extension("rs");
-        let source = Some(place("sql")).filter(|path| path.exists()).unwrap_or_else(|| place("sqlite"));
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/sql").join(file).with_extension("rs");
         let source = std::fs::read_to_string(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
         for sql in statements(&source) {
             let Some(plan) = plan(&connection, &sql) else { continue };

@@ -1,0 +1,83 @@
+//! What a database is to a store: who looks and who changes something, and what each database does in its own way. Whatever
+//! implements [`Database`] is a store, by the statements of this room (`contract`).
+
+use tokio::sync::watch;
+
+use crate::store::StoreError;
+use crate::store::health::{Loss, Status};
+use crate::store::ingest::{Record, Recorded};
+use crate::store::queue::attempt::{Claim, Claimed, Settle};
+use crate::store::sql::{self, Connection};
+
+/// What is asked of a database comes to this.
+pub type Answer<T> = Result<T, StoreError>;
+
+/// A database that is open.
+pub trait Database: Send + Sync + 'static {
+    /// Looks something up, by one statement or by several that need not see the same moment.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    fn look<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
+    ) -> impl Future<Output = Answer<T>> + Send;
+
+    /// As [`Database::look`]; all statements see one moment.
+    ///
+    /// # Errors
+    /// As [`Database::look`].
+    fn look_at_once<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
+    ) -> impl Future<Output = Answer<T>> + Send;
+
+    /// Changes something in a transaction, or not at all.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: nothing was changed.
+    fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
+    ) -> impl Future<Output = Answer<T>> + Send;
+
+    /// Leaves a change for which nobody waits. Answers whether it was taken.
+    fn leave(&self, work: impl FnOnce(&dyn Connection) -> sql::Result<()> + Send + 'static) -> bool;
+
+    /// Records an event, in one commit with whatever else is queued ([`sql::record`]).
+    ///
+    /// # Errors
+    /// As [`Database::change`].
+    fn record(&self, record: Record) -> impl Future<Output = Answer<Recorded>> + Send;
+
+    /// Begins an attempt, with whatever else is queued ([`sql::claim`]).
+    ///
+    /// # Errors
+    /// As [`Database::change`].
+    fn claim(&self, claim: Claim) -> impl Future<Output = Answer<Claimed>> + Send;
+
+    /// Ends an attempt, with whatever else is queued ([`sql::settle`]).
+    ///
+    /// # Errors
+    /// As [`Database::change`].
+    fn settle(&self, settle: Settle) -> impl Future<Output = Answer<()>> + Send;
+
+    /// Changes when somebody else has changed something.
+    ///
+    /// # Errors
+    /// As [`Database::look`].
+    fn version(&self) -> impl Future<Output = Answer<i64>> + Send;
+
+    fn status(&self) -> watch::Receiver<Status>;
+
+    /// Waits until whoever writes answers, be it that nothing can be written now; `false`: it has ended.
+    fn writer_answers(&self) -> impl Future<Output = bool> + Send;
+
+    /// What may be missing, as far as the operator was not notified of it.
+    fn loss(&self) -> Option<Loss>;
+
+    fn forget_loss(&self);
+
+    /// Takes no more, and returns when everything that was asked is done.
+    fn close(&self) -> impl Future<Output = ()> + Send;
+}
