@@ -1,5 +1,6 @@
 //! Recording: what a group of webhooks needs to know is loaded, decided about elsewhere, and written table by table.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::event::{Event, EventId};
@@ -77,13 +78,21 @@ fn insert_events(connection: &dyn Connection, events: &[EventRow]) -> Result<()>
     connection.execute_many(sql, &rows.collect::<Vec<_>>())
 }
 
+/// As it is kept; most were packed before the writer had them.
+fn packed(row: &OrderRow) -> serde_json::Result<Cow<'_, [u8]>> {
+    match &row.packed {
+        Some(packed) => Ok(Cow::Borrowed(packed)),
+        None => pack_order(&row.order).map(Cow::Owned),
+    }
+}
+
 fn put_orders(connection: &dyn Connection, orders: &BTreeMap<RowKey, OrderRow>) -> Result<()> {
     let insert = "INSERT INTO orders (source, number, short_number, day_at, packed) VALUES (?1, ?2, ?3, ?4, ?5)";
     let update = "UPDATE orders SET short_number = ?2, day_at = ?3, packed = ?4 WHERE seq = ?1";
-    let pack = |row: &OrderRow| row.packed.clone().map_or_else(|| pack_order(&row.order), Ok);
-    let packed = orders.values().map(pack).collect::<std::result::Result<Vec<_>, _>>()?;
+    let packed = orders.values().map(packed).collect::<serde_json::Result<Vec<_>>>()?;
     let (mut new, mut known): (Vec<Vec<Value<'_>>>, Vec<Vec<Value<'_>>>) = (Vec::new(), Vec::new());
     for (((source, number), OrderRow { seq, order, .. }), packed) in orders.iter().zip(&packed) {
+        let packed: &[u8] = packed;
         let (short_number, day_at) = (&order.short_number, order.day_at());
         match seq {
             Some(seq) => known.push(params![seq, short_number, day_at, packed].to_vec()),
