@@ -9,9 +9,6 @@ use crate::store::ingest::{Record, Recorded};
 use crate::store::queue::attempt::{Claim, Claimed, Settle};
 use crate::store::sql::{self, Connection};
 
-/// What is asked of a database comes to this.
-pub type Answer<T> = Result<T, StoreError>;
-
 /// A database that is open.
 pub trait Database: Send + Sync + 'static {
     /// Looks something up, by one statement or by several that need not see the same moment.
@@ -21,7 +18,7 @@ pub trait Database: Send + Sync + 'static {
     fn look<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
-    ) -> impl Future<Output = Answer<T>> + Send;
+    ) -> impl Future<Output = Result<T, StoreError>> + Send;
 
     /// As [`Database::look`]; all statements see one moment.
     ///
@@ -30,7 +27,7 @@ pub trait Database: Send + Sync + 'static {
     fn look_at_once<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
-    ) -> impl Future<Output = Answer<T>> + Send;
+    ) -> impl Future<Output = Result<T, StoreError>> + Send;
 
     /// Changes something in a transaction, or not at all.
     ///
@@ -39,7 +36,7 @@ pub trait Database: Send + Sync + 'static {
     fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
-    ) -> impl Future<Output = Answer<T>> + Send;
+    ) -> impl Future<Output = Result<T, StoreError>> + Send;
 
     /// Leaves a change for which nobody waits. Answers whether it was taken.
     fn leave(&self, work: impl FnOnce(&dyn Connection) -> sql::Result<()> + Send + 'static) -> bool;
@@ -48,25 +45,25 @@ pub trait Database: Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`Database::change`].
-    fn record(&self, record: Record) -> impl Future<Output = Answer<Recorded>> + Send;
+    fn record(&self, record: Record) -> impl Future<Output = Result<Recorded, StoreError>> + Send;
 
     /// Begins an attempt, with whatever else is queued ([`sql::claim`]).
     ///
     /// # Errors
     /// As [`Database::change`].
-    fn claim(&self, claim: Claim) -> impl Future<Output = Answer<Claimed>> + Send;
+    fn claim(&self, claim: Claim) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
 
     /// Ends an attempt, with whatever else is queued ([`sql::settle`]).
     ///
     /// # Errors
     /// As [`Database::change`].
-    fn settle(&self, settle: Settle) -> impl Future<Output = Answer<()>> + Send;
+    fn settle(&self, settle: Settle) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Changes when somebody else has changed something.
     ///
     /// # Errors
     /// As [`Database::look`].
-    fn version(&self) -> impl Future<Output = Answer<i64>> + Send;
+    fn version(&self) -> impl Future<Output = Result<i64, StoreError>> + Send;
 
     fn status(&self) -> watch::Receiver<Status>;
 

@@ -34,7 +34,7 @@ use crate::store::health::{Loss, Status};
 use crate::store::ingest::{Record, Recorded};
 use crate::store::queue::attempt::{Claim, Claimed, Settle};
 use crate::store::sql;
-use crate::store::sql::database::{Answer, Database};
+use crate::store::sql::database::Database;
 use crate::store::sqlite::access::WriteAccess;
 use crate::store::sqlite::opening::{CHECK_FOR, CONVERTING, OpenError, Opened, PATIENCE, StorePlace};
 use crate::store::sqlite::read::Reader;
@@ -139,21 +139,21 @@ impl Database for Sqlite {
     async fn look<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn sql::Connection) -> sql::Result<T> + Send + 'static,
-    ) -> Answer<T> {
+    ) -> Result<T, StoreError> {
         self.reader.look(|connection| read(connection)).await
     }
 
     async fn look_at_once<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn sql::Connection) -> sql::Result<T> + Send + 'static,
-    ) -> Answer<T> {
+    ) -> Result<T, StoreError> {
         self.reader.look(|connection| read(&*connection.unchecked_transaction()?)).await
     }
 
     async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn sql::Connection) -> sql::Result<T> + Send + 'static,
-    ) -> Answer<T> {
+    ) -> Result<T, StoreError> {
         self.writer.change(work).await
     }
 
@@ -161,19 +161,19 @@ impl Database for Sqlite {
         self.writer.leave(work)
     }
 
-    async fn record(&self, record: Record) -> Answer<Recorded> {
+    async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
         self.writer.record(record).await
     }
 
-    async fn claim(&self, claim: Claim) -> Answer<Claimed> {
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
         self.writer.claim(claim).await
     }
 
-    async fn settle(&self, settle: Settle) -> Answer<()> {
+    async fn settle(&self, settle: Settle) -> Result<(), StoreError> {
         self.writer.settle(settle).await
     }
 
-    async fn version(&self) -> Answer<i64> {
+    async fn version(&self) -> Result<i64, StoreError> {
         self.look(|connection| connection.one("PRAGMA data_version", &[], |row| row.get(0))).await
     }
 
