@@ -42,7 +42,7 @@ const REFUSED: &str = waits!(
         AND a.ended_at >= coalesce((SELECT max(r.at) FROM steps r WHERE r.delivery = d.id AND r.step = 'redelivered'), 0))"
 );
 /// What was not tried, while others are refused since `?6`.
-const BEHIND: &str = waits!("deliveries_to_fall_back", "d.attempts = 0", "?6");
+const BEHIND: &str = waits!("deliveries_to_fall_back", "d.attempts = 0", "CAST(?6 AS BIGINT)");
 const CARRIED: &str = "SELECT d.id FROM deliveries d JOIN events e ON e.id = d.event
     WHERE d.digest = ?1 AND d.state = 'waiting' AND d.urgent = 1 AND d.fell_back = 0 AND e.kind <> 'test' ORDER BY d.event_seq";
 
