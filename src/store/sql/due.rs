@@ -233,7 +233,14 @@ pub fn knows(connection: &dyn Connection, channel: &str) -> Result<bool> {
 }
 
 /// Says of what waits for a channel whether it is urgent.
+///
+/// Whatever is recorded is ranked by the channel's kinds of that moment, so only when these change all of it is looked at.
 pub fn rank(connection: &dyn Connection, channel: &str, urgent: &[Glob]) -> Result<()> {
+    let kinds = serde_json::to_string(&urgent.iter().map(Glob::to_string).collect::<Vec<_>>())?;
+    let sql = "SELECT 1 FROM ranked_channels WHERE channel = ?1 AND urgent = ?2";
+    if connection.exists(sql, params![channel, kinds])? {
+        return Ok(());
+    }
     let sql = "SELECT d.id, e.kind, d.urgent FROM deliveries d JOIN events e ON e.id = d.event
                WHERE d.channel = ?1 AND d.state = 'waiting'";
     let mut wrong: Vec<(DeliveryId, bool)> = Vec::new();
@@ -246,5 +253,8 @@ pub fn rank(connection: &dyn Connection, channel: &str, urgent: &[Glob]) -> Resu
         Ok(())
     })?;
     let wrong: Vec<_> = wrong.iter().map(|(id, is_urgent)| params![id, is_urgent].to_vec()).collect();
-    connection.execute_many("UPDATE deliveries SET urgent = ?2 WHERE id = ?1", &wrong)
+    connection.execute_many("UPDATE deliveries SET urgent = ?2 WHERE id = ?1", &wrong)?;
+    let sql = "INSERT INTO ranked_channels (channel, urgent) VALUES (?1, ?2)
+               ON CONFLICT (channel) DO UPDATE SET urgent = excluded.urgent";
+    connection.execute(sql, params![channel, kinds]).map(drop)
 }

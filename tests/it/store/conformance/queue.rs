@@ -189,6 +189,15 @@ pub async fn urgent_ones_come_first_and_which_they_are_may_change(place: Place) 
     assert_eq!(orders(100).await, (keys(&[0, 1, 2, 3, 4, 5]), Vec::new()));
     store.rank("kitchen", vec![Glob::new("stock.*")]).await.expect("ranked");
     assert_eq!(orders(100).await, (Vec::new(), keys(&[0, 1, 2, 3, 4, 5])));
+    // Said again, also after a restart, it changes nothing; said of another channel, nothing here.
+    store.close().await;
+    let store = place.open(0).await;
+    for channel in ["kitchen", "office"] {
+        store.rank(channel, vec![Glob::new("stock.*")]).await.expect("ranked");
+    }
+    store.rank("office", vec![Glob::new("order.*")]).await.expect("ranked");
+    let batch = store.due_batch("kitchen", at(0), 100, false).await.expect("reading");
+    assert!(batch.candidates.iter().all(|candidate| !candidate.urgent));
 }
 
 pub async fn quiet_hours_hold_what_does_not_pass_them_and_let_go_when_they_change(place: Place) {
