@@ -20,6 +20,7 @@ use crate::flow::notice::Topic;
 use crate::flow::pacers::Permit;
 use crate::flow::recipient_round::{FollowUp, RecipientRound, RoundResult};
 use crate::flow::{delivery_log, render};
+use crate::store::fencing::FencingToken;
 use crate::store::queue::attempt::{Claim, Claimed, PacingFeedback, Settle};
 use crate::store::queue::pending::PendingDelivery;
 
@@ -162,6 +163,7 @@ impl PartAttempt<'_> {
             clock_ahead_s: channel.http.clock_ahead().map(|ahead| ahead.as_secs()),
             pacing,
             fallback: channel.fallback(),
+            token: FencingToken::default(),
         };
         keep(self.sending, settle).await;
         let (answer, step) = match after {
@@ -207,6 +209,7 @@ impl PartAttempt<'_> {
             lease_until: now.checked_add(longest + LEASE_MARGIN).unwrap_or(now),
             credential: pacer.credential(),
             freed: freed.clone(),
+            token: FencingToken::default(),
         };
         match context.store.claim(claim).await {
             Ok(Claimed::Yes(attempt)) => Ok(attempt),
@@ -302,6 +305,7 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
         lease_until: at,
         credential: None,
         freed: Vec::new(),
+        token: FencingToken::default(),
     };
     let Ok(Claimed::Yes(attempt)) = context.store.claim(claim).await else {
         return tokio::time::sleep(SETTLE_AGAIN).await;
@@ -324,6 +328,7 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
         clock_ahead_s: None,
         pacing: None,
         fallback: channel.fallback(),
+        token: FencingToken::default(),
     };
     keep(sending, settle).await;
 }

@@ -1,13 +1,15 @@
 //! What Orderbell remembers: the contract of the stores, in the words of the flow, and the one place that opens a store.
 //!
-//! A store is one folder that implements the five traits of [`Store`]. Each trait stands in a file with what it is asked and
-//! what it answers: [`ingest`], [`queue`], [`history`], [`reports`], [`health`]. Nobody outside of this room knows which
-//! store it is.
+//! A store is one folder that implements the six traits of [`Store`]. Each trait stands in a file with what it is asked and
+//! what it answers: [`ingest`], [`queue`], [`history`], [`reports`], [`health`], [`leases`]. Nobody outside of this room knows
+//! which store it is.
 
 pub mod address;
+pub mod fencing;
 pub mod health;
 pub mod history;
 pub mod ingest;
+pub mod leases;
 pub mod moving;
 pub mod queue;
 pub mod recording;
@@ -25,14 +27,15 @@ use crate::store::address::StoreUrl;
 use crate::store::health::Health;
 use crate::store::history::History;
 use crate::store::ingest::Ingest;
+use crate::store::leases::Leases;
 use crate::store::queue::Queue;
 use crate::store::reports::Reports;
 use crate::store::sqlite::{Sqlite, backup, lock};
 
 /// A store: everything that is acknowledged, owed and known.
-pub trait Store: Ingest + Queue + History + Reports + Health {}
+pub trait Store: Ingest + Queue + History + Reports + Health + Leases {}
 
-impl<S: Ingest + Queue + History + Reports + Health> Store for S {}
+impl<S: Ingest + Queue + History + Reports + Health + Leases> Store for S {}
 
 /// What a store is about to answer. What it is asked about by reference it has copied when it returns this.
 pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
@@ -46,6 +49,10 @@ pub enum StoreError {
     /// It cannot as things stand, and a person must act.
     #[error("{0}")]
     Refused(String),
+    /// It was asked under a lease that another instance has acquired since, or that has ended; whoever asked works the channel
+    /// no more.
+    #[error("another instance works the channel")]
+    NotLeased,
 }
 
 /// Opens a store for the daemon, or makes it; brings its schema up to date, and takes up what a crash left under way.

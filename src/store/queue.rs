@@ -22,6 +22,8 @@ use crate::store::queue::pending::{DueBatch, ParkedRow, ParkedState, PendingDeli
 /// # Errors
 /// Each fails with [`StoreError::Unavailable`](crate::store::StoreError::Unavailable): then nothing was changed. After that of
 /// [`Queue::claim`] the attempt must not be made; [`Queue::settle`] should be tried again, else the message may go out twice.
+/// Both fail with [`StoreError::NotLeased`](crate::store::StoreError::NotLeased) where another instance has acquired the lease
+/// since: then it is that one's to decide, and nothing is to be tried again. A claim does so, too, where the lease has ended.
 pub trait Queue: Send + Sync {
     /// What waits for a channel and could go now: at most `limit` urgent and as many ordinary deliveries, the longest due
     /// first. With `in_order`, those of one order come one after another: none comes while an earlier one is being sent or waits

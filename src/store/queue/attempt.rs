@@ -6,6 +6,7 @@ use crate::domain::event::DeliveryId;
 use crate::domain::fallback::CatchUp;
 use crate::domain::message::{Part, PartForm};
 use crate::domain::retry::{Answer, Step};
+use crate::store::fencing::FencingToken;
 
 /// The begin of an attempt: the part is about to be sent.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct Claim {
     pub credential: Option<String>,
     /// Attempts whose slots are free by now.
     pub freed: Vec<i64>,
+    /// By which lease the channel is worked.
+    pub token: FencingToken,
 }
 
 /// What a delivery is for.
@@ -75,6 +78,8 @@ pub struct Settle {
     pub pacing: Option<PacingFeedback>,
     /// Who is notified when this one is dead.
     pub fallback: Option<Fallback>,
+    /// By which lease the attempt was begun.
+    pub token: FencingToken,
 }
 
 /// What an attempt taught about a credential.

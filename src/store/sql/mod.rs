@@ -31,6 +31,7 @@ mod refusals;
 pub mod report;
 mod rows;
 pub mod settle;
+pub mod take_over;
 mod test_send;
 pub mod transfer;
 pub mod value;

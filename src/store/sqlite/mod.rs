@@ -9,6 +9,7 @@ mod conversion;
 mod damage_search;
 mod files;
 mod last_known;
+mod leases;
 pub mod lock;
 pub mod moving;
 mod opening;

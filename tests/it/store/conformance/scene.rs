@@ -9,6 +9,7 @@ use orderbell::domain::retry::{Answer, Outcome, Step};
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::store::Store;
+use orderbell::store::fencing::FencingToken;
 use orderbell::store::history::list::DeliveryRow;
 use orderbell::store::ingest::{Record, Recorded};
 use orderbell::store::queue::attempt::{Claim, Claimed, Purpose, Settle};
@@ -97,6 +98,7 @@ pub fn begin(delivery: DeliveryId, now: i64) -> Claim {
         lease_until: at(now + 60),
         credential: None,
         freed: Vec::new(),
+        token: FencingToken::default(),
     }
 }
 
@@ -145,6 +147,7 @@ pub fn end(delivery: DeliveryId, attempt: i64, step: Step) -> Settle {
         clock_ahead_s: None,
         pacing: None,
         fallback: None,
+        token: FencingToken::default(),
     }
 }
 

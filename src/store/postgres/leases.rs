@@ -1,0 +1,232 @@
+//! Instances and leases on PostgreSQL. Every moment here is by the database's clock, in milliseconds since 1970.
+//!
+//! The tables are of the first migration:
+//!
+//! ```sql
+//! CREATE TABLE leases (
+//!     name  TEXT COLLATE "C" PRIMARY KEY,
+//!     owner TEXT COLLATE "C" NOT NULL,
+//!     fence BIGINT NOT NULL,
+//!     until BIGINT NOT NULL
+//! );
+//! CREATE TABLE instances (
+//!     id          TEXT COLLATE "C" PRIMARY KEY,
+//!     name        TEXT COLLATE "C" NOT NULL,
+//!     version     TEXT COLLATE "C" NOT NULL,
+//!     schema      BIGINT NOT NULL,
+//!     fingerprint TEXT COLLATE "C" NOT NULL,
+//!     credentials TEXT COLLATE "C" NOT NULL, -- a JSON array
+//!     began_at    BIGINT NOT NULL,
+//!     seen_at     BIGINT NOT NULL
+//! );
+//! ```
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::store::fencing::FencingToken;
+use crate::store::leases::{Announcement, Grant, HeldLease, ListedInstance, Roster};
+use crate::store::queue::attempt::PacingState;
+use crate::store::sql::take_over;
+use crate::store::sql::{Connection, Result, Row, params};
+
+/// Now, by the database's clock: also in a transaction that began long ago.
+macro_rules! now {
+    () => {
+        "CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)"
+    };
+}
+
+/// An instance that was not seen for so long is listed no more, in milliseconds.
+const LISTED_MS: i64 = 15_000;
+/// And its row goes after so long, in milliseconds.
+const FORGOTTEN_MS: i64 = 3_600_000;
+
+/// Notes that an instance runs.
+///
+/// # Errors
+/// As the statements'.
+pub fn announce(connection: &dyn Connection, instance: &Announcement, schema: i64) -> Result<()> {
+    let Announcement { id, name, version, fingerprint, credentials } = instance;
+    let credentials = serde_json::to_string(credentials).unwrap_or_default();
+    let sql = concat!(
+        "INSERT INTO instances (id, name, version, schema, fingerprint, credentials, began_at, seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ",
+        now!(),
+        ", ",
+        now!(),
+        ") ON CONFLICT (id) DO UPDATE SET name = excluded.name, version = excluded.version, schema = excluded.schema,
+            fingerprint = excluded.fingerprint, credentials = excluded.credentials, seen_at = excluded.seen_at"
+    );
+    connection.execute(sql, params![id, name, version, schema, fingerprint, credentials])?;
+    let sql = concat!("DELETE FROM instances WHERE seen_at < ", now!(), " - ?1");
+    connection.execute(sql, params![FORGOTTEN_MS]).map(drop)
+}
+
+/// Which instances run, and who holds what.
+///
+/// # Errors
+/// As the statements'.
+pub fn roster(connection: &dyn Connection) -> Result<Roster> {
+    let sql = concat!(
+        "SELECT id, name, version, schema, fingerprint, credentials, ",
+        now!(),
+        " - began_at, ",
+        now!(),
+        " - seen_at FROM instances WHERE seen_at > ",
+        now!(),
+        " - ?1 ORDER BY id"
+    );
+    let instances = connection.all(sql, params![LISTED_MS], listed)?;
+    let sql = concat!(
+        "SELECT name, fence, owner, until - ",
+        now!(),
+        " FROM leases WHERE until > ",
+        now!(),
+        " ORDER BY name"
+    );
+    let held = |row: &Row<'_>| {
+        let token = FencingToken { lease: row.get(0)?, number: row.get(1)? };
+        Ok(HeldLease { token, instance: row.get(2)?, lasts: Some(milliseconds(row, 3)?) })
+    };
+    Ok(Roster { instances, leases: connection.all(sql, params![], held)? })
+}
+
+fn listed(row: &Row<'_>) -> Result<ListedInstance> {
+    let announcement = Announcement {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        version: row.get(2)?,
+        fingerprint: row.get(4)?,
+        // What a newer version writes otherwise, it works by itself.
+        credentials: serde_json::from_str(row.get(5)?).unwrap_or_default(),
+    };
+    let (began_ago, seen_ago) = (milliseconds(row, 6)?, milliseconds(row, 7)?);
+    Ok(ListedInstance { announcement, schema: row.get(3)?, began_ago, seen_ago })
+}
+
+fn milliseconds(row: &Row<'_>, column: usize) -> Result<SignedDuration> {
+    Ok(SignedDuration::from_millis(row.get(column)?))
+}
+
+/// Whether any instance runs.
+///
+/// # Errors
+/// As the statements'.
+pub fn is_any_listed(connection: &dyn Connection) -> Result<bool> {
+    let sql = concat!("SELECT 1 FROM instances WHERE seen_at > ", now!(), " - ?1 LIMIT 1");
+    Ok(connection.optional(sql, params![LISTED_MS], |row| row.get::<i64>(0))?.is_some())
+}
+
+/// Forgets an instance.
+///
+/// # Errors
+/// As the statements'.
+pub fn withdraw(connection: &dyn Connection, instance: &str) -> Result<()> {
+    connection.execute("DELETE FROM instances WHERE id = ?1", params![instance]).map(drop)
+}
+
+/// Acquires a lease that has ended, that was never given, or that this instance holds already; in each case under a new number.
+///
+/// # Errors
+/// As the statements'.
+pub fn acquire(
+    connection: &dyn Connection,
+    lease: &str,
+    instance: &str,
+    lasts: SignedDuration,
+) -> Result<Option<Grant>> {
+    let sql = concat!(
+        "INSERT INTO leases (name, owner, fence, until) VALUES (?1, ?2, 1, ",
+        now!(),
+        " + ?3) ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, fence = leases.fence + 1, until = excluded.until
+            WHERE leases.owner = excluded.owner OR leases.until <= ",
+        now!(),
+        " RETURNING fence"
+    );
+    let number = connection.optional(sql, params![lease, instance, whole(lasts)], |row| row.get(0))?;
+    let token = |number| FencingToken { lease: lease.to_owned(), number };
+    Ok(number.map(|number| Grant { token: token(number), lasts: Some(lasts) }))
+}
+
+/// Has leases run on. One that has ended and was acquired by nobody since is as good as before.
+///
+/// # Errors
+/// As the statements'.
+pub fn renew(
+    connection: &dyn Connection,
+    tokens: &[FencingToken],
+    lasts: &[SignedDuration],
+) -> Result<Vec<Option<Grant>>> {
+    let sql = concat!("UPDATE leases SET until = ", now!(), " + ?3 WHERE name = ?1 AND fence = ?2");
+    let renewed = |(token, lasts): (&FencingToken, &SignedDuration)| {
+        let renewed = connection.execute(sql, params![token.lease, token.number, whole(*lasts)])?;
+        Ok((renewed == 1).then(|| Grant { token: token.clone(), lasts: Some(*lasts) }))
+    };
+    tokens.iter().zip(lasts).map(renewed).collect()
+}
+
+/// Ends leases now. Their rows stay, so that their numbers grow on.
+///
+/// # Errors
+/// As the statements'.
+pub fn release(connection: &dyn Connection, tokens: &[FencingToken]) -> Result<()> {
+    let sql = concat!("UPDATE leases SET owner = '', until = ", now!(), " WHERE name = ?1 AND fence = ?2");
+    tokens.iter().try_for_each(|token| connection.execute(sql, params![token.lease, token.number]).map(drop))
+}
+
+/// What a token must be good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fenced {
+    /// To begin an attempt, its lease must still run.
+    Claim,
+    /// To end one, nobody may have acquired it since: then nobody has taken the attempt up.
+    Settle,
+}
+
+/// Those of the tokens that are good, until this transaction ends.
+///
+/// # Errors
+/// As the statements'.
+pub fn good(
+    connection: &dyn Connection,
+    tokens: &BTreeSet<FencingToken>,
+    fenced: Fenced,
+) -> Result<BTreeSet<FencingToken>> {
+    let sql = match fenced {
+        Fenced::Claim => {
+            concat!("SELECT 1 FROM leases WHERE name = ?1 AND fence = ?2 AND until > ", now!(), " FOR SHARE")
+        }
+        Fenced::Settle => "SELECT 1 FROM leases WHERE name = ?1 AND fence = ?2 FOR SHARE",
+    };
+    let mut good = BTreeSet::new();
+    for token in tokens {
+        // A command that works nothing else has none.
+        let is_unfenced = token.number == 0;
+        let given = params![token.lease, token.number];
+        if is_unfenced || connection.optional(sql, given, |row| row.get::<i64>(0))?.is_some() {
+            good.insert(token.clone());
+        }
+    }
+    Ok(good)
+}
+
+/// Takes up what an earlier holder left under way; `None` where the token is not good.
+///
+/// # Errors
+/// As the statements'.
+pub fn take_over(
+    connection: &dyn Connection,
+    token: &FencingToken,
+    channels: &[String],
+    now: Timestamp,
+) -> Result<Option<PacingState>> {
+    if good(connection, &BTreeSet::from([token.clone()]), Fenced::Claim)?.is_empty() {
+        return Ok(None);
+    }
+    take_over::take_over(connection, &token.lease, channels, now).map(Some)
+}
+
+fn whole(duration: SignedDuration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
