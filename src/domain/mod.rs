@@ -46,6 +46,7 @@ pub mod settings;
 pub mod shop;
 pub mod sign;
 pub mod simulated;
+pub mod spread;
 pub mod template;
 pub mod text;
 pub mod timestamp;
