@@ -43,6 +43,7 @@ use orderbell::domain::payload::{Data, OrderProgress, Payload};
 use orderbell::domain::route::Target;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::domain::shop::Shop;
+use orderbell::flow::leadership::Leadership;
 use orderbell::flow::notifier::Notifier;
 use orderbell::flow::reports::ReportMaker;
 use orderbell::flow::{Clock, Current};
@@ -207,7 +208,13 @@ fn reports(folder: &Path, store: &Arc<dyn Store>, clock: &Clock) -> ReportMaker 
     let (file, languages) = (folder.join("bench.toml"), config::context::languages());
     let context = LoadContext { file: &file, env: &|_| None, languages, secrets: config::context::SecretReading::Read };
     let config = config::read_text(text, &context).expect("a valid configuration").config;
-    ReportMaker::new(store.clone(), Current::new(app::setup::routing(config)), Notifier::default(), clock.clone())
+    ReportMaker::new(
+        store.clone(),
+        Current::new(app::setup::routing(config)),
+        Notifier::default(),
+        Leadership::alone(),
+        clock.clone(),
+    )
 }
 
 async fn record_day(store: &dyn Store, day: i64, first: u64, orders: u64) {

@@ -1,5 +1,6 @@
 //! The whole daemon: builds the rooms from a configuration and runs them until it is to stop.
 
+mod instances;
 mod open_files;
 pub mod problems;
 pub mod reload;
@@ -17,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::instances::Instances;
 use crate::app::reload::{Reloader, Watch};
 use crate::app::setup::{routing, some_channel};
 use crate::app::start_error::StartError;
@@ -40,6 +42,7 @@ use crate::flow::{Clock, Current, orphaned, refusals, schedule, settings_check, 
 use crate::in_force::Started;
 use crate::render;
 use crate::store::address::StoreUrl;
+use crate::store::leases::Leases;
 use crate::store::queue::attempt::PacingState;
 use crate::store::{self, Store};
 use crate::web::server::ListenerNotes;
@@ -173,12 +176,16 @@ async fn build(
         max_connections: open_files::connections(open_files::raise_limit(), ListenerLimits::default().max_connections),
         ..ListenerLimits::default()
     };
+    let port = listeners.hooks.local_addr().map_or(0, |address| address.port());
+    let fingerprint = instances::fingerprint(&config, watch.as_ref().map(|(watch, _)| watch.file.as_path()));
+    let instance = instances::instance(port, fingerprint);
     let (server_settings, store_settings) = (config.server.clone(), config.store.clone());
     let (channels, overlay, text) = (config.channels.clone(), config.overlay.clone(), config.text.clone());
     let fresh = channels.iter().map(|(name, channel)| some_channel(name, channel)).collect::<Result<Vec<_>, _>>()?;
     let routing = Current::new(routing(config));
     let notifier = Notifier::default();
     let notices = Notices::new(store.clone(), routing.clone(), notifier.clone());
+    let notices = if store.is_shared() { notices.of_instance(instance.name.clone()) } else { notices };
     supervisor.notify_through(notices.clone());
     let templates = Current::new(templates);
     let intake = Intake::new(routing.clone(), notices.clone(), store.clone(), notifier.clone(), clock.clone());
@@ -195,6 +202,8 @@ async fn build(
     // While the store cannot be opened, webhooks are answered that they cannot be remembered now.
     stop.run_until_cancelled(store.opened()).await;
     let taken_slots = match store.taken_slots().await {
+        // Those of a credential are taken up with its lease.
+        _ if store.is_shared() => PacingState::default(),
         Err(_) if stop.is_cancelled() => PacingState::default(),
         taken => taken?,
     };
@@ -210,7 +219,10 @@ async fn build(
     };
     let (clock_skews, look) = (context.clock_skews.clone(), notifier.watch());
 
-    let mut workers = WorkerPool::new(context, supervisor.clone());
+    let leases: Arc<dyn Leases> = store.clone();
+    let Instances { tenures, leadership, company } =
+        instances::hold(&leases, &instance, &context.pacers, &clock, &supervisor);
+    let mut workers = WorkerPool::new(context, supervisor.clone(), tenures);
     workers.change(fresh, &[]);
     let in_use = Current::new(setup::in_use(&channels));
     supervisor.keep("settings check", {
@@ -220,13 +232,18 @@ async fn build(
     orphaned::notify(&*store, &routing, &notices, &clock).await;
     supervisor.keep("upkeep", {
         let (store, keep, clock, stop) = (store.clone(), store_settings.keep, clock.clone(), stop.clone());
-        move || schedule::upkeep(store.clone(), keep, clock.clone(), stop.clone())
+        let leadership = leadership.clone();
+        move || schedule::upkeep(store.clone(), keep, leadership.clone(), clock.clone(), stop.clone())
     });
     supervisor.keep("refused webhooks", {
         let (store, clock, stop) = (store.clone(), clock.clone(), stop.clone());
         move || refusals::keep(refusals.clone(), store.clone(), clock.clone(), stop.clone())
     });
-    let reports = ReportMaker::new(store.clone(), routing.clone(), notifier.clone(), clock.clone());
+    supervisor.keep("wake-ups", {
+        let (notifier, stop) = (notifier.clone(), stop.clone());
+        move || instances::wake(leases.clone(), notifier.clone(), stop.clone())
+    });
+    let reports = ReportMaker::new(store.clone(), routing.clone(), notifier.clone(), leadership.clone(), clock.clone());
     let failures = reports.failures.clone();
     supervisor.keep("reports", {
         let stop = stop.clone();
@@ -241,6 +258,8 @@ async fn build(
         clock_skews,
         failures,
         mistakes: mistakes.clone(),
+        leadership,
+        company,
         clock: clock.clone(),
         disk: disk(&store_settings.url),
     };
@@ -253,6 +272,7 @@ async fn build(
         in_use,
         overlay,
         text,
+        fingerprint: instance.fingerprint,
         mistakes,
         look,
         server: server_settings,

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use orderbell::domain::template::Templates;
 use orderbell::flow::chart_cache::ChartCache;
 use orderbell::flow::health::HealthCheck;
+use orderbell::flow::leadership::Leadership;
 use orderbell::flow::reports::ReportMaker;
 use orderbell::flow::supervisor::Supervisor;
 use orderbell::flow::{Clock, Current};
@@ -80,7 +81,7 @@ async fn start(task: Task) -> Arc<Mutex<Worker>> {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("{}", listener.local_addr().expect("an address"));
     tokio::spawn(server::serve(listener, endpoint, ListenerLimits::default(), stop));
-    let reports = ReportMaker::new(store.clone(), routing, notifier, clock.clone());
+    let reports = ReportMaker::new(store.clone(), routing, notifier, Leadership::alone(), clock.clone());
     Arc::new(Mutex::new(Worker { task, store, reports, clock, next: Some(0) }))
 }
 

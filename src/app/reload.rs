@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::reload::made::{InForce, Made, Unfit};
-use crate::app::{problems, setup};
+use crate::app::{instances, problems, setup};
 use crate::config;
 use crate::config::Anew;
 use crate::config::configured::{Config, ConfiguredChannel};
@@ -55,6 +55,8 @@ pub struct Reloader {
     pub overlay: Sources,
     /// As it stands in the file.
     pub text: Secret,
+    /// Its digest, which the other instances on a store see.
+    pub fingerprint: Current<String>,
     pub mistakes: Mistakes,
     /// Makes the watch look at once.
     pub look: Arc<Notify>,
@@ -132,6 +134,7 @@ impl Reloader {
         problems::log(&secrets);
         self.keep_what_cannot_change(&mut config);
         self.text = config.text.clone();
+        self.fingerprint.replace(instances::fingerprint(&config, Some(file)));
         keep(file, &config, &self.clock).await;
         // The templates first: a channel may speak a language that only the new ones have.
         let new_templates = templates.is_some();

@@ -1,7 +1,7 @@
 //! A message that a person has sent to try a channel: through the running daemon, or where none runs through a worker of its
 //! own; in both cases on the way of real messages, pacing included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,13 +25,14 @@ use crate::flow::notifier::Notifier;
 use crate::flow::pacers::Pacers;
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::settings_check::{self, DaemonSettings};
+use crate::flow::tenure::Tenure;
 use crate::flow::worker::ChannelWorker;
 use crate::flow::{Clock, Current, ids};
 use crate::store::address::StoreUrl;
 use crate::store::ingest::Record;
-use crate::store::queue::attempt::TestSend;
+use crate::store::queue::attempt::{PacingState, TestSend};
 use crate::store::queue::pending::{ParkedRow, UNREADY};
-use crate::store::{self, StoreError};
+use crate::store::{self, Store, StoreError};
 
 /// How long an allowance that is used up is waited for: a little more than a robot's window.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(75);
@@ -172,6 +173,27 @@ impl TestSender<'_> {
         store::open_beside(self.store).await?.parking(name).await
     }
 
+    /// The right to send to a channel for as long as it may take, and what is known of its pacing.
+    async fn tenure(
+        &self,
+        store: &dyn Store,
+        name: &str,
+        channel: &ConfiguredChannel,
+    ) -> Result<(Arc<Tenure>, PacingState), StartError> {
+        let (clock, way) = (&self.clock, channel.way.channel());
+        let credential = way.credential();
+        if !store.is_shared() {
+            return Ok((Tenure::unlimited(&credential), store.taken_slots().await?));
+        }
+        let (asked, lasts) = (clock.elapsed(), way.longest(channel.settings.timeout) * 2 + PATIENCE);
+        let sender = format!("test {}", ids::unique().simple());
+        let grant = store.acquire(&credential, &sender, lasts).await?.ok_or_else(held)?;
+        let channels = vec![name.to_owned()];
+        let pacing = store.take_over(grant.token.clone(), channels, clock.now()).await?.ok_or_else(held)?;
+        let until = asked.saturating_add(clock.of_real(lasts));
+        Ok((Tenure::until(grant.token, until, asked, BTreeSet::from([name.to_owned()])), pacing))
+    }
+
     /// Where no daemon runs.
     async fn send_here(&self, name: &str, channel: &ConfiguredChannel) -> Result<TestSend, StartError> {
         let clock = self.clock.clone();
@@ -186,7 +208,8 @@ impl TestSender<'_> {
         store.record(record).await?;
         let notifier = Notifier::default();
         let notices = Notices::new(store.clone(), Current::new(RoutingSnapshot::default()), notifier.clone());
-        let pacers = Pacers::take_up(store.taken_slots().await?, clock.now(), clock.elapsed());
+        let (tenure, pacing) = self.tenure(&*store, name, channel).await?;
+        let pacers = Pacers::take_up(pacing, clock.now(), clock.elapsed());
         let context = WorkerContext {
             store: store.clone(),
             templates: self.templates.clone(),
@@ -198,16 +221,23 @@ impl TestSender<'_> {
             composing: Composing::default(),
         };
         let channel_settings = Arc::new(setup::worker_channel(name.to_owned(), channel.clone())?);
-        let mut runner = ChannelWorker::new(channel_settings, context, CancellationToken::new());
+        let mut runner = ChannelWorker::new(channel_settings, context, tenure.clone(), CancellationToken::new());
         // How long the credential is rate-limited is in the store.
         let _ = runner.send_only(delivery, PATIENCE).await;
         drop(runner);
         let test_send = store.test_send(delivery, channel.way.channel().credential()).await?;
         store.take_back(delivery, clock.now()).await?;
         store.leave_parking(name, before).await?;
+        store.release(vec![tenure.token().clone()]).await?;
         store.close().await;
         Ok(test_send.unwrap_or_else(vanished))
     }
+}
+
+/// Says that a command cannot send, because a daemon that was ended a moment ago holds the lease yet.
+fn held() -> StartError {
+    let reason = "an instance that was ended just now may still be sending to the channel; try again in a minute";
+    StartError::Store(StoreError::Unavailable(reason.to_owned()))
 }
 
 /// Whether the first try has come to its end, which is the last part's where each before it was taken.

@@ -7,6 +7,7 @@ pub mod context;
 mod effective;
 mod globals;
 mod hidden;
+pub mod identity;
 pub mod listeners;
 mod operator;
 pub mod parts;

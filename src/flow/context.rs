@@ -17,6 +17,7 @@ use crate::flow::composing::Composing;
 use crate::flow::notice::Notices;
 use crate::flow::notifier::Notifier;
 use crate::flow::pacers::{Pacer, Pacers, Permit};
+use crate::flow::tenure::Tenure;
 use crate::flow::{Clock, Current};
 use crate::store::Store;
 use crate::store::queue::attempt::Fallback;
@@ -63,6 +64,7 @@ pub struct WorkerContext {
 pub struct SendContext {
     pub channel: Arc<WorkerChannel>,
     pub context: WorkerContext,
+    pub tenure: Arc<Tenure>,
     pub pacer: Arc<Pacer>,
     pub retire: CancellationToken,
     /// How often the channel was tried since it is parked; 0 when it is not.
@@ -72,6 +74,12 @@ pub struct SendContext {
 }
 
 impl SendContext {
+    /// Whether the lease runs until the time-out of what would be sent now.
+    pub fn is_leased(&self) -> bool {
+        let time = self.context.clock.of_real(self.channel.settings.timeout);
+        self.tenure.outlasts(time, self.context.clock.elapsed())
+    }
+
     /// A permit for a further part.
     pub fn go_on(&self) -> Option<Permit> {
         let clock = &self.context.clock;

@@ -2,6 +2,7 @@
 //! receiver answered.
 
 mod compose;
+mod leased;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -16,16 +17,17 @@ use crate::domain::retry;
 use crate::domain::retry::{Answer, DeliveryProgress, Outcome, Step};
 use crate::flow::context::{LEASE_MARGIN, SendContext};
 use crate::flow::delivery::compose::OutgoingMessage;
+use crate::flow::delivery::leased::{Kept, keep, unleased, within};
 use crate::flow::notice::Topic;
 use crate::flow::pacers::Permit;
 use crate::flow::recipient_round::{FollowUp, RecipientRound, RoundResult};
 use crate::flow::{delivery_log, render};
-use crate::store::fencing::FencingToken;
+use crate::store::StoreError;
 use crate::store::queue::attempt::{Claim, Claimed, PacingFeedback, Settle};
 use crate::store::queue::pending::PendingDelivery;
 
-/// Between two tries to store an outcome.
-const SETTLE_AGAIN: Duration = Duration::from_secs(1);
+/// After what could not be read or stored, before it is looked at again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How a send has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +57,7 @@ pub async fn deliver(
             // Without what it carries it would show itself alone, and the others would be taken for delivered.
             tracing::error!(delivery = %id, channel = sending.channel.name, %error, "what a message carries cannot be read, so it is not sent");
             permit.give_back();
-            tokio::time::sleep(SETTLE_AGAIN).await;
+            tokio::time::sleep(AGAIN).await;
             return SendEnd::Look;
         }
     };
@@ -69,8 +71,8 @@ pub async fn deliver(
     for (attempts, position) in (outgoing.leader.attempts + 1..).zip(0..outgoing.parts.len()) {
         // What is left of it goes on when the allowance lets it.
         let Some(permit) = next.take().or_else(|| sending.go_on()) else { return SendEnd::Look };
-        if sending.retire.is_cancelled() {
-            // The worker's successor goes on from here.
+        if sending.retire.is_cancelled() || !sending.is_leased() {
+            // Whoever works the channel next goes on from here.
             permit.give_back();
             return SendEnd::Look;
         }
@@ -163,9 +165,12 @@ impl PartAttempt<'_> {
             clock_ahead_s: channel.http.clock_ahead().map(|ahead| ahead.as_secs()),
             pacing,
             fallback: channel.fallback(),
-            token: FencingToken::default(),
+            token: self.sending.tenure.token().clone(),
         };
-        keep(self.sending, settle).await;
+        if keep(self.sending, settle).await == Kept::ByAnother {
+            next.into_iter().for_each(Permit::give_back);
+            return Going::Ends(SendEnd::Look);
+        }
         let (answer, step) = match after {
             Some(RoundResult::Next(_)) => return Going::On(next),
             Some(RoundResult::Ends(answer, step)) => (answer, step),
@@ -188,7 +193,7 @@ impl PartAttempt<'_> {
     /// # Errors
     /// How the send ends: the attempt must not be made.
     async fn claim(&self) -> Result<i64, SendEnd> {
-        let SendContext { channel, context, pacer, .. } = self.sending;
+        let SendContext { channel, context, pacer, tenure, .. } = self.sending;
         let OutgoingMessage { leader: due, carries, released, parts, fresh } = self.outgoing;
         let (part, is_first) = (self.part(), self.position == 0);
         let (now, longest) = (context.clock.now(), channel.channel.longest(channel.settings.timeout));
@@ -209,15 +214,20 @@ impl PartAttempt<'_> {
             lease_until: now.checked_add(longest + LEASE_MARGIN).unwrap_or(now),
             credential: pacer.credential(),
             freed: freed.clone(),
-            token: FencingToken::default(),
+            token: tenure.token().clone(),
         };
         match context.store.claim(claim).await {
             Ok(Claimed::Yes(attempt)) => Ok(attempt),
             Ok(Claimed::No) => Err(SendEnd::Refused),
+            Err(StoreError::NotLeased) => {
+                pacer.not_forgotten(freed);
+                tenure.has_ended(context.clock.elapsed());
+                Err(SendEnd::Look)
+            }
             Err(error) => {
                 pacer.not_forgotten(freed);
                 tracing::error!(delivery = %due.id, channel = channel.name, %error, "an attempt cannot be stored, so it is not made");
-                tokio::time::sleep(SETTLE_AGAIN).await;
+                tokio::time::sleep(AGAIN).await;
                 Err(SendEnd::Look)
             }
         }
@@ -226,10 +236,17 @@ impl PartAttempt<'_> {
     async fn send(&self) -> Answer {
         let SendContext { channel, context, .. } = self.sending;
         let (due, part) = (&self.outgoing.leader, self.part());
+        if !self.sending.is_leased() {
+            let detail = "the lease of the channel ended before the message was sent".to_owned();
+            return Answer { outcome: Outcome::Retry { after: None }, detail };
+        }
         let key = idempotency_key(due.id, render::round(channel, due), part.index, part.form);
         let context = Attempt { key, kind: due.event.kind.clone(), now: context.clock.now() };
         let sent = AssertUnwindSafe(channel.channel.send(&channel.http, part, &context)).catch_unwind();
-        sent.await.unwrap_or_else(|_| own_fault(Outcome::Unknown, "sending"))
+        match within(self.sending, sent).await {
+            Some(sent) => sent.unwrap_or_else(|_| own_fault(Outcome::Unknown, "sending")),
+            None => unleased(),
+        }
     }
 
     /// What the answer says of the credential.
@@ -305,10 +322,10 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
         lease_until: at,
         credential: None,
         freed: Vec::new(),
-        token: FencingToken::default(),
+        token: sending.tenure.token().clone(),
     };
     let Ok(Claimed::Yes(attempt)) = context.store.claim(claim).await else {
-        return tokio::time::sleep(SETTLE_AGAIN).await;
+        return tokio::time::sleep(AGAIN).await;
     };
     let step = Step::Dead;
     delivery_log::log(channel, due, due.attempts + 1, &answer, &step, false, at);
@@ -328,7 +345,7 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
         clock_ahead_s: None,
         pacing: None,
         fallback: channel.fallback(),
-        token: FencingToken::default(),
+        token: sending.tenure.token().clone(),
     };
     keep(sending, settle).await;
 }
@@ -336,12 +353,4 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
 /// What is said when the fault is ours; the panic itself has said where.
 fn own_fault(outcome: Outcome, while_doing: &str) -> Answer {
     Answer { outcome, detail: format!("orderbell met an internal error while {while_doing} the message") }
-}
-
-/// Stores an outcome, however long the store cannot be used: a forgotten acceptance would be delivered twice.
-async fn keep(sending: &SendContext, settle: Settle) {
-    while let Err(error) = sending.context.store.settle(settle.clone()).await {
-        tracing::error!(delivery = %settle.delivery, %error, "an outcome cannot be stored; tried again in a second");
-        tokio::time::sleep(SETTLE_AGAIN).await;
-    }
 }

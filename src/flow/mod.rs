@@ -9,7 +9,10 @@ pub mod delivery;
 mod delivery_log;
 pub mod health;
 pub mod ids;
+pub mod instance;
 pub mod intake;
+pub mod leadership;
+pub mod lease_keeper;
 pub mod notice;
 pub mod notifier;
 pub mod orphaned;
@@ -25,6 +28,7 @@ pub mod settings_check;
 pub mod source_activity;
 pub mod store_health;
 pub mod supervisor;
+pub mod tenure;
 pub mod unproven;
 pub mod watch;
 pub mod worker;
@@ -37,6 +41,7 @@ use std::time::{Duration, Instant};
 use crate::domain::pace::Elapsed;
 use crate::domain::wait::Timeline;
 use jiff::{SignedDuration, Timestamp};
+use rustix::time::ClockId;
 
 /// What time it is; an argument, so that tests decide.
 #[derive(Clone)]
@@ -79,8 +84,8 @@ impl Clock {
     /// This machine's clocks.
     #[expect(clippy::disallowed_methods, reason = "the door to this machine's clocks")]
     pub fn system() -> Self {
-        let begin = Instant::now();
-        Self::with(Timestamp::now, move || Elapsed::try_from(begin.elapsed()).unwrap_or(Elapsed::MAX))
+        let begin = since_boot();
+        Self::with(Timestamp::now, move || since_boot() - begin)
     }
 
     /// A clock that starts at this machine's time and runs `speed` times as fast.
@@ -116,10 +121,25 @@ impl Clock {
         timeline.ago(age, now, elapsed)
     }
 
+    /// How much of this clock's time goes by while so much really does.
+    pub fn of_real(&self, time: SignedDuration) -> SignedDuration {
+        time.saturating_mul(i32::try_from(self.0.speed).unwrap_or(i32::MAX))
+    }
+
     /// How long it really takes until so much time of this clock has gone by.
     pub fn real(&self, time: SignedDuration) -> Duration {
         Duration::try_from(time).unwrap_or(Duration::ZERO) / self.0.speed
     }
+}
+
+/// Time since this machine was started, also while it was suspended: a lease that ends meanwhile has ended.
+fn since_boot() -> Elapsed {
+    #[cfg(target_os = "linux")]
+    const CLOCK: ClockId = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    const CLOCK: ClockId = ClockId::Monotonic;
+    let read = rustix::time::clock_gettime(CLOCK);
+    Elapsed::new(read.tv_sec, i32::try_from(read.tv_nsec).unwrap_or_default())
 }
 
 /// Something of which there is one at a time, replaced as a whole while others use it: whoever took one goes on with

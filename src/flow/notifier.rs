@@ -37,6 +37,11 @@ impl Notifier {
         }
     }
 
+    /// Wakes all workers: they look into the store.
+    pub fn wake_all(&self) {
+        self.signals.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|signal| signal.look());
+    }
+
     /// Gives the workers what was committed just now, as far as their channels have room for it.
     pub fn deliver(&self, committed: &Committed, now: Elapsed) {
         let signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);

@@ -59,14 +59,24 @@ impl Pacers {
     /// Takes up what was known before a start.
     pub fn take_up(taken: PacingState, now: Timestamp, elapsed: Elapsed) -> Self {
         let pacers = Self::default();
+        pacers.load(taken, now, elapsed);
+        pacers
+    }
+
+    /// Takes up what another instance knew of a credential, which this one works from now on.
+    pub fn load(&self, taken: PacingState, now: Timestamp, elapsed: Elapsed) {
         for (credential, attempt) in taken.slots {
-            pacers.of(&credential).state().left.push(attempt);
+            self.of(&credential).state().left.push(attempt);
         }
         for (credential, until, closings) in taken.closed {
             let left = until.duration_since(now).min(LONGEST_CLOSING);
-            pacers.of(&credential).state().window.take_up_closing(left, closings, elapsed);
+            self.of(&credential).state().window.take_up_closing(left, closings, elapsed);
         }
-        pacers
+    }
+
+    /// This instance works a credential no more; what another one does with it is known in the store.
+    pub fn forget(&self, credential: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(credential);
     }
 
     fn of(&self, credential: &str) -> Arc<Pacer> {

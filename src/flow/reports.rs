@@ -21,6 +21,7 @@ use crate::domain::report::Report;
 use crate::domain::report::calendar::{DueReport, Schedule};
 use crate::domain::report::settings::ReportSettings;
 use crate::domain::report::upcoming::{Past, Skipped, SkippedFor, Upcoming};
+use crate::flow::leadership::Leadership;
 use crate::flow::notifier::Notifier;
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::{Clock, Current, ids};
@@ -62,6 +63,8 @@ pub struct ReportMaker {
     pub store: Arc<dyn Store>,
     pub routing: Current<RoutingSnapshot>,
     pub notifier: Notifier,
+    /// Of several instances, the one that leads makes them.
+    pub leadership: Leadership,
     pub clock: Clock,
     pub failures: ReportFailures,
     /// What each report has covered, as far as it was read.
@@ -73,10 +76,16 @@ pub struct ReportMaker {
 }
 
 impl ReportMaker {
-    pub fn new(store: Arc<dyn Store>, routing: Current<RoutingSnapshot>, notifier: Notifier, clock: Clock) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        routing: Current<RoutingSnapshot>,
+        notifier: Notifier,
+        leadership: Leadership,
+        clock: Clock,
+    ) -> Self {
         let (failures, past) = (ReportFailures::default(), BTreeMap::new());
         let (announced, again_at) = (BTreeMap::new(), BTreeMap::new());
-        Self { store, routing, notifier, clock, failures, past, announced, again_at }
+        Self { store, routing, notifier, leadership, clock, failures, past, announced, again_at }
     }
 
     /// Sends each report when it is due, until `shutdown`.
@@ -93,6 +102,11 @@ impl ReportMaker {
 
     /// Looks once which reports are due, and makes those.
     pub async fn look(&mut self) {
+        if !self.leadership.leads(self.clock.elapsed()) {
+            // Whoever leads meanwhile may make some.
+            self.past.clear();
+            return;
+        }
         let routing = self.routing.get();
         self.past.retain(|name, _| routing.reports.contains_key(name));
         self.announced.retain(|name, _| routing.reports.contains_key(name));

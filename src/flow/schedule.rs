@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use crate::flow::Clock;
+use crate::flow::leadership::Leadership;
 use crate::store::Store;
 
 /// Old events are looked for this often.
@@ -18,10 +19,20 @@ const BREATH: Duration = Duration::from_millis(50);
 
 /// Removes what is older than `keep`, hour by hour, until `shutdown`. Its age goes by the time that has really gone by: a clock
 /// that was put ahead makes nothing old. At the start that cannot be known, so nothing is removed in the first hour.
-pub async fn upkeep(store: Arc<dyn Store>, keep: SignedDuration, clock: Clock, shutdown: CancellationToken) {
+/// Of several instances, the one that leads does so.
+pub async fn upkeep(
+    store: Arc<dyn Store>,
+    keep: SignedDuration,
+    leadership: Leadership,
+    clock: Clock,
+    shutdown: CancellationToken,
+) {
     // From here on it is noticed when the clock is set.
     clock.ago(keep);
     while shutdown.run_until_cancelled(tokio::time::sleep(UPKEEP_EVERY)).await.is_some() {
+        if !leadership.leads(clock.elapsed()) {
+            continue;
+        }
         if let Some(removed) = shutdown.run_until_cancelled(remove_old(&*store, keep, &clock)).await
             && removed > 0
         {

@@ -2,6 +2,7 @@
 //! No worker delays another.
 
 mod catch_up;
+mod ending;
 mod one_by_one;
 mod policy;
 mod table;
@@ -23,11 +24,12 @@ use crate::domain::digest_group::{Candidate, DigestGroup};
 use crate::domain::event::DeliveryId;
 use crate::domain::pace::{Backlog, Elapsed, PacingDecision, PermitId};
 use crate::domain::wait::Timeline;
-use crate::flow::context::{LEASE_MARGIN, SendContext, WorkerChannel, WorkerContext};
+use crate::flow::context::{SendContext, WorkerChannel, WorkerContext};
 use crate::flow::delivery;
 use crate::flow::delivery::SendEnd;
 use crate::flow::notifier::ChannelSignal;
 use crate::flow::pacers::{Pacer, Permit};
+use crate::flow::tenure::Tenure;
 use crate::flow::worker::table::TableView;
 use crate::store::queue::pending::{DueBatch, PendingDelivery};
 
@@ -35,14 +37,11 @@ use crate::store::queue::pending::{DueBatch, PendingDelivery};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Of so many urgent and so many ordinary deliveries it is looked which could share a message.
 const LOOK_AT: usize = 400;
-/// How long sends under way may take to finish when the daemon stops. What is not done then is released, and taken up at
-/// the next start.
-const FINISH: Duration = Duration::from_secs(7);
-
 /// The running task of one channel.
 pub struct ChannelWorker {
     channel: Arc<WorkerChannel>,
     context: WorkerContext,
+    tenure: Arc<Tenure>,
     pacer: Arc<Pacer>,
     retire: CancellationToken,
     signal: Arc<ChannelSignal>,
@@ -80,10 +79,11 @@ pub enum Next {
 pub async fn run(
     channel: Arc<WorkerChannel>,
     context: WorkerContext,
+    tenure: Arc<Tenure>,
     retire: CancellationToken,
     shutdown: CancellationToken,
 ) {
-    let mut runner = ChannelWorker::new(channel, context, retire.clone());
+    let mut runner = ChannelWorker::new(channel, context, tenure, retire.clone());
     let ended = AssertUnwindSafe(turns(&mut runner, &retire, &shutdown)).catch_unwind().await;
     runner.finish(shutdown).await;
     if let Err(panic) = ended {
@@ -109,7 +109,12 @@ async fn turns(runner: &mut ChannelWorker, retire: &CancellationToken, shutdown:
 }
 
 impl ChannelWorker {
-    pub fn new(channel: Arc<WorkerChannel>, context: WorkerContext, retire: CancellationToken) -> Self {
+    pub fn new(
+        channel: Arc<WorkerChannel>,
+        context: WorkerContext,
+        tenure: Arc<Tenure>,
+        retire: CancellationToken,
+    ) -> Self {
         let elapsed = context.clock.elapsed();
         let pacer = context.pacers.join(&channel.channel.credential(), &channel.name, channel.allowance(), elapsed);
         let (sending, under_way, unreadable) = (JoinSet::new(), HashMap::new(), HashSet::new());
@@ -120,6 +125,7 @@ impl ChannelWorker {
         Self {
             channel,
             context,
+            tenure,
             pacer,
             retire,
             signal,
@@ -141,6 +147,11 @@ impl ChannelWorker {
             return Next::Change;
         }
         let (now, elapsed) = (self.context.clock.now(), self.context.clock.elapsed());
+        // Until the lease is renewed, or lost.
+        if !self.tenure.outlasts(self.context.clock.of_real(self.channel.settings.timeout), elapsed) {
+            self.table.forget();
+            return Next::Change;
+        }
         self.heed_the_clock(now, elapsed).await;
         self.fall_back(now, elapsed).await;
         if self.room() == 0 {
@@ -346,6 +357,7 @@ impl ChannelWorker {
         let sending = SendContext {
             channel: self.channel.clone(),
             context: self.context.clone(),
+            tenure: self.tenure.clone(),
             pacer: self.pacer.clone(),
             retire: self.retire.clone(),
             probes,
@@ -367,29 +379,5 @@ impl ChannelWorker {
             }
         };
         wait.map_or(LOOK_EVERY, |wait| clock.real(wait.max(SignedDuration::ZERO)).min(LOOK_EVERY))
-    }
-
-    async fn finish(mut self, shutdown: CancellationToken) {
-        self.signal.queue().clear();
-        self.let_end(shutdown).await;
-        // Until here its allowance counts, for what was under way and the further parts of it.
-        self.pacer.leave(&self.channel.name);
-    }
-
-    async fn let_end(&mut self, shutdown: CancellationToken) {
-        let sending = &mut self.sending;
-        let longest = self.channel.channel.longest(self.channel.settings.timeout) + LEASE_MARGIN;
-        let released = tokio::select! {
-            () = async { while sending.join_next().await.is_some() {} } => return,
-            () = async { shutdown.cancelled().await; tokio::time::sleep(FINISH).await } => "at the next start",
-            // Its successor waits. A send ends within the channel's longest time; after it its lease has ended, too.
-            () = tokio::time::sleep(longest.unsigned_abs()) => "when their leases end",
-        };
-        tracing::warn!(
-            channel = self.channel.name,
-            sends = self.sending.len(),
-            "sends under way were released; they are taken up {released}"
-        );
-        self.sending.shutdown().await;
     }
 }

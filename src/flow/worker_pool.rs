@@ -1,20 +1,82 @@
-//! The workers of all channels, and how one gives way to the next when a channel's settings change.
+//! The workers of all channels: each runs while this instance works its credential, and gives way to the next one when its
+//! channel's settings change.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::flow::context::{WorkerChannel, WorkerContext};
 use crate::flow::supervisor::Supervisor;
+use crate::flow::tenure::{Membership, Tenure, Tenures};
 use crate::flow::worker;
+
+/// What one channel's task is made of.
+struct Work {
+    channel: Arc<WorkerChannel>,
+    context: WorkerContext,
+    /// Says that the channel's worker before this one has ended.
+    before: Option<CancellationToken>,
+    is_probed: AtomicBool,
+    membership: Mutex<Membership>,
+    retire: CancellationToken,
+    shutdown: CancellationToken,
+}
+
+impl Work {
+    /// Works the channel in each tenure of its credential, until it is retired or the daemon stops.
+    async fn run(&self) {
+        if let Some(before) = &self.before {
+            before.cancelled().await;
+        }
+        let mut membership = self.membership.lock().await;
+        while !self.retire.is_cancelled() && !self.shutdown.is_cancelled() {
+            let tenure = tokio::select! {
+                tenure = membership.tenure() => tenure,
+                () = self.retire.cancelled() => return,
+                () = self.shutdown.cancelled() => return,
+            };
+            let worker = tenure.enter();
+            // It may have ended just now, and then nobody waits for this worker.
+            if !tenure.over().is_cancelled() {
+                self.work_in(tenure).await;
+            }
+            drop(worker);
+            membership.ended();
+        }
+    }
+
+    async fn work_in(&self, tenure: Arc<Tenure>) {
+        // A changed setting is often a mended one.
+        if self.before.is_some()
+            && !self.is_probed.swap(true, Ordering::AcqRel)
+            && let Err(error) = self.context.store.probe_now(&self.channel.name, self.context.clock.now()).await
+        {
+            tracing::error!(channel = self.channel.name, %error, "that a mended setting is to be tried could not be stored");
+        }
+        let (over, retire) = (tenure.over().clone(), self.retire.child_token());
+        let working =
+            worker::run(self.channel.clone(), self.context.clone(), tenure, retire.clone(), self.shutdown.clone());
+        let ending = async {
+            over.cancelled().await;
+            retire.cancel();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = working => {}
+            () = ending => {}
+        }
+    }
+}
 
 /// The running workers, by the names of their channels. For one channel there is never more than one that sends: the next
 /// one starts when the one before has let its last send end, so that no delivery is sent by two at once.
 pub struct WorkerPool {
     context: WorkerContext,
     supervisor: Supervisor,
+    tenures: Tenures,
     workers: BTreeMap<String, Running>,
 }
 
@@ -27,12 +89,14 @@ struct Running {
 
 impl WorkerPool {
     /// No worker yet; those that come are kept running until they are retired or until the daemon stops.
-    pub fn new(context: WorkerContext, supervisor: Supervisor) -> Self {
-        Self { context, supervisor, workers: BTreeMap::new() }
+    pub fn new(context: WorkerContext, supervisor: Supervisor, tenures: Tenures) -> Self {
+        Self { context, supervisor, tenures, workers: BTreeMap::new() }
     }
 
-    /// Starts a worker, when the one that its channel had before has ended.
+    /// Starts a worker, when the one that its channel had before has ended, and whenever this instance works its credential.
     pub fn start(&mut self, channel: WorkerChannel) {
+        // Before the one before leaves: a credential that nobody wants is given away.
+        let membership = self.tenures.join(&channel.channel.credential(), &channel.name, channel.settings.timeout);
         let before = self.workers.get(&channel.name).map(|before| {
             before.retire.cancel();
             before.ended.clone()
@@ -42,23 +106,21 @@ impl WorkerPool {
         // Dropped with the task, however that ends.
         let ended = running.ended.clone().drop_guard();
         self.workers.insert(channel.name.clone(), running);
-        let (context, channel, is_probed) = (self.context.clone(), Arc::new(channel), Arc::new(AtomicBool::new(false)));
-        self.supervisor.keep_until(format!("channel {}", channel.name), retire.clone(), move || {
+        let name = format!("channel {}", channel.name);
+        let work = Work {
+            channel: Arc::new(channel),
+            context: self.context.clone(),
+            before,
+            is_probed: AtomicBool::new(false),
+            membership: Mutex::new(membership),
+            retire: retire.clone(),
+            shutdown,
+        };
+        let work = Arc::new(work);
+        self.supervisor.keep_until(name, retire, move || {
             let _until_the_end = &ended;
-            let (before, is_probed) = (before.clone(), is_probed.clone());
-            let (channel, context, retire, shutdown) = (channel.clone(), context.clone(), retire.clone(), shutdown.clone());
-            async move {
-                if let Some(before) = before {
-                    before.cancelled().await;
-                    // A changed setting is often a mended one.
-                    if !is_probed.swap(true, Ordering::AcqRel)
-                        && let Err(error) = context.store.probe_now(&channel.name, context.clock.now()).await
-                    {
-                        tracing::error!(channel = channel.name, %error, "that a mended setting is to be tried could not be stored");
-                    }
-                }
-                worker::run(channel, context, retire, shutdown).await;
-            }
+            let work = work.clone();
+            async move { work.run().await }
         });
     }
 

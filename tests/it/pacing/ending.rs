@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use orderbell::domain::rate_limit::RateLimit;
 use orderbell::domain::retry::Outcome;
 use orderbell::flow::supervisor::Supervisor;
+use orderbell::flow::tenure::Tenure;
 use orderbell::flow::worker;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,13 @@ const ALLOWANCE: RateLimit = RateLimit { count: 2, per: SignedDuration::from_hou
 async fn a_long_message_is_paced_to_its_end_also_when_the_daemon_stops() {
     let mut scene = scene(ALLOWANCE, Parts::Pieces(5), |_| Outcome::Delivered).await;
     let shutdown = CancellationToken::new();
-    let run = worker::run(scene.worker.clone(), scene.post.clone(), CancellationToken::new(), shutdown.clone());
+    let run = worker::run(
+        scene.worker.clone(),
+        scene.post.clone(),
+        Tenure::unlimited(""),
+        CancellationToken::new(),
+        shutdown.clone(),
+    );
     let running = tokio::spawn(run);
     scene.begun.recv().await.unwrap();
     shutdown.cancel();
@@ -68,7 +75,7 @@ async fn a_worker_that_panics_lets_its_send_end_and_then_sends_what_waits_once()
     let supervisor = Supervisor::new(scene.post.clock.clone(), &shutdown);
     let (worker, post, stop) = (scene.worker.clone(), scene.post.clone(), supervisor.stop());
     supervisor.keep("channel kitchen", move || {
-        worker::run(worker.clone(), post.clone(), CancellationToken::new(), stop.clone())
+        worker::run(worker.clone(), post.clone(), Tenure::unlimited(""), CancellationToken::new(), stop.clone())
     });
     scene.begun.recv().await.unwrap();
     scene.panics.store(true, Ordering::Release);

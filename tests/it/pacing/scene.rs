@@ -22,6 +22,7 @@ use orderbell::flow::notice::Notices;
 use orderbell::flow::notifier::Notifier;
 use orderbell::flow::pacers::Pacers;
 use orderbell::flow::routing::RoutingSnapshot;
+use orderbell::flow::tenure::Tenure;
 use orderbell::flow::worker::ChannelWorker;
 use orderbell::flow::{Clock, Current};
 use orderbell::store::Store;
@@ -191,7 +192,7 @@ pub async fn scene(allowance: RateLimit, parts: Parts, thinks: Thinks) -> Scene 
 
 impl Scene {
     pub fn runner(&self) -> ChannelWorker {
-        ChannelWorker::new(self.worker.clone(), self.post.clone(), CancellationToken::new())
+        ChannelWorker::new(self.worker.clone(), self.post.clone(), Tenure::unlimited(""), CancellationToken::new())
     }
 
     pub fn wait(&self, seconds: i64) {

@@ -22,6 +22,7 @@ use orderbell::flow::notice::Notices;
 use orderbell::flow::notifier::Notifier;
 use orderbell::flow::pacers::Pacers;
 use orderbell::flow::routing::RoutingSnapshot;
+use orderbell::flow::tenure::Tenure;
 use orderbell::flow::worker::ChannelWorker;
 use orderbell::flow::{Clock, Current};
 use orderbell::store::Store;
@@ -199,7 +200,12 @@ pub fn accepted(number: &str) -> Record {
 impl Scene {
     /// The worker, which has looked into the store.
     pub async fn worker(&self) -> ChannelWorker {
-        let mut worker = ChannelWorker::new(self.worker.clone(), self.context.clone(), CancellationToken::new());
+        let mut worker = ChannelWorker::new(
+            self.worker.clone(),
+            self.context.clone(),
+            Tenure::unlimited(""),
+            CancellationToken::new(),
+        );
         worker.turn().await;
         worker
     }

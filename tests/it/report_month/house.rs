@@ -18,6 +18,7 @@ use orderbell::domain::figures;
 use orderbell::domain::figures::facts::Scope;
 use orderbell::domain::report::Report;
 use orderbell::flow::intake::{Intake, IntakeOutcome};
+use orderbell::flow::leadership::Leadership;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::notifier::Notifier;
 use orderbell::flow::reports::ReportMaker;
@@ -103,7 +104,7 @@ impl House {
         let notifier = Notifier::default();
         let notices = Notices::new(store.clone(), routing.clone(), notifier.clone());
         let intake = Intake::new(routing.clone(), notices, store.clone(), notifier.clone(), clock.clone());
-        let reports = ReportMaker::new(store.clone(), routing, notifier, clock.clone());
+        let reports = ReportMaker::new(store.clone(), routing, notifier, Leadership::alone(), clock.clone());
         Self { store, intake, reports, clock, now, seen: 0, folder }
     }
 

@@ -17,6 +17,7 @@ use orderbell::flow::notice::Notices;
 use orderbell::flow::notifier::{ChannelSignal, Notifier};
 use orderbell::flow::pacers::Pacers;
 use orderbell::flow::routing::RoutingSnapshot;
+use orderbell::flow::tenure::Tenure;
 use orderbell::flow::worker::ChannelWorker;
 use orderbell::store::Store;
 use orderbell::store::ingest::Committed;
@@ -68,7 +69,7 @@ impl Daemon {
         let mut runners = Vec::with_capacity(workers.len());
         for (number, settings) in workers.iter().enumerate() {
             let worker = Arc::new(worker(number, settings, counter));
-            runners.push(ChannelWorker::new(worker, post.clone(), retire[number].clone()));
+            runners.push(ChannelWorker::new(worker, post.clone(), Tenure::unlimited(""), retire[number].clone()));
         }
         for runner in &runners {
             runner.prepare().await;
@@ -90,7 +91,7 @@ impl Daemon {
         self.store.probe_now(settings.name, self.post.clock.now()).await.expect("writing");
         self.retire[number] = CancellationToken::new();
         let worker = Arc::new(worker(number, settings, counter));
-        let runner = ChannelWorker::new(worker, self.post.clone(), self.retire[number].clone());
+        let runner = ChannelWorker::new(worker, self.post.clone(), Tenure::unlimited(""), self.retire[number].clone());
         runner.prepare().await;
         self.runners[number] = runner;
     }

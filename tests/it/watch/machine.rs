@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use orderbell::flow::clock_skew::ClockSkews;
+use orderbell::flow::leadership::Leadership;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::notifier::Notifier;
 use orderbell::flow::reports::ReportFailures;
@@ -106,6 +107,8 @@ async fn a_disk_that_fills_is_reported_once_and_when_it_has_room_again() {
             notifier,
             source_activity: SourceActivity::default(),
             clock_skews: ClockSkews::default(),
+            leadership: Leadership::alone(),
+            company: None,
             clock: Clock::new(move || noon() + minutes(clock.load(Ordering::Acquire))),
             disk: (
                 "/var/lib/orderbell".to_owned(),
