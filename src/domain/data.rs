@@ -252,6 +252,8 @@ pub struct Notice {
     pub next_at: Option<Timestamp>,
     /// How far this machine's clock is ahead; negative: behind.
     pub off_by_seconds: Option<i64>,
+    /// The instance that it is about, where several share a store.
+    pub instance: Option<String>,
 }
 
 /// How late an event is that came after something newer of the same order.

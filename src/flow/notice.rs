@@ -79,11 +79,17 @@ pub enum Topic {
     Store,
     /// Something is missing in the database that was there before.
     Loss,
+    /// Instances that share a store have different configurations.
+    Configurations,
+    /// Instances that share a store run different versions.
+    Versions,
+    /// Two instances that share a store have one name.
+    Names,
 }
 
 impl Topic {
     /// Those that the watch begins and ends ([`crate::flow::watch`]); the others are sent by whoever meets them.
-    pub const WATCHED: [Topic; 13] = [
+    pub const WATCHED: [Topic; 16] = [
         Topic::Unproven,
         Topic::Observing,
         Topic::Templates,
@@ -97,7 +103,27 @@ impl Topic {
         Topic::Disk,
         Topic::Unrouted,
         Topic::Report,
+        Topic::Configurations,
+        Topic::Versions,
+        Topic::Names,
     ];
+
+    /// Those that are about one instance of several that share a store: its machine, its files, its connections.
+    pub const LOCAL: [Topic; 9] = [
+        Topic::Configuration,
+        Topic::Crowded,
+        Topic::Disk,
+        Topic::MachineClock,
+        Topic::Restarted,
+        Topic::Secret,
+        Topic::Store,
+        Topic::Templates,
+        Topic::Unproven,
+    ];
+
+    pub fn is_local(self) -> bool {
+        Self::LOCAL.contains(&self)
+    }
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -129,6 +155,9 @@ impl Topic {
             Topic::Report => "report",
             Topic::Store => "store",
             Topic::Loss => "loss",
+            Topic::Configurations => "configurations",
+            Topic::Versions => "versions",
+            Topic::Names => "names",
         }
     }
 }
@@ -139,13 +168,20 @@ pub struct Notices {
     store: Arc<dyn Store>,
     routing: Current<RoutingSnapshot>,
     notifier: Notifier,
+    /// The name of this instance, where others share its store.
+    instance: Option<String>,
     /// Until when nothing more is said of each topic and subject, so that the store need not be asked for each of many.
     silent: Arc<Mutex<HashMap<(Topic, String), Timestamp>>>,
 }
 
 impl Notices {
     pub fn new(store: Arc<dyn Store>, routing: Current<RoutingSnapshot>, notifier: Notifier) -> Self {
-        Self { store, routing, notifier, silent: Arc::default() }
+        Self { store, routing, notifier, instance: None, silent: Arc::default() }
+    }
+
+    /// The same, of one instance among others: what is about it alone says so.
+    pub fn of_instance(self, name: String) -> Self {
+        Self { instance: Some(name), ..self }
     }
 
     /// Records a notice, unless one of the same topic and subject was sent within this hour. `detail` must hold no secret and
@@ -244,6 +280,8 @@ impl Notices {
     /// The event of a notice, to whom it may concern.
     pub fn record(&self, notice: Notice, now: Timestamp) -> Record {
         let kind = Kind::OperatorNotice;
+        let is_local = Topic::LOCAL.iter().any(|topic| topic.as_str() == notice.topic);
+        let notice = Notice { instance: self.instance.clone().filter(|_| is_local), ..notice };
         let routing = self.routing.get();
         let ((targets, decisions), urgent) = (routing.judge(&kind, OWN_SOURCE, None), routing.urgent(&kind));
         Record {

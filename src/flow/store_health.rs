@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::data::Notice;
@@ -16,6 +16,8 @@ use crate::store::health::{Loss, Status};
 
 /// A notice that could not be stored is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Outages that several instances see begin within the same time of this length are one.
+const ONE_OUTAGE: SignedDuration = SignedDuration::from_mins(5);
 
 /// Notifies the operator of each time in which nothing could be stored because of the store's files, until `shutdown`.
 pub async fn watch(store: Arc<dyn Store>, notices: Notices, clock: Clock, shutdown: CancellationToken) {
@@ -41,12 +43,21 @@ pub async fn watch(store: Arc<dyn Store>, notices: Notices, clock: Clock, shutdo
         }
         notify_loss(&*store, &notices, clock.now()).await;
         while let Some(notice) = log.unsent.front() {
-            let occasion = notice.since.map(|since| since.to_string()).unwrap_or_default();
+            let occasion = occasion(&*store, notice.since);
             match notices.store(Topic::Store, notice.clone(), &occasion, clock.now()).await {
                 Ok(()) => drop(log.unsent.pop_front()),
                 Err(_) => break,
             }
         }
+    }
+}
+
+/// By what an outage is told from others. Of several instances each sees it begin at a moment of its own, and one says it.
+fn occasion(store: &dyn Store, since: Option<Timestamp>) -> String {
+    let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
+    match store.is_shared() {
+        true => format!("{} s", since.as_second() / ONE_OUTAGE.as_secs() * ONE_OUTAGE.as_secs()),
+        false => since.to_string(),
     }
 }
 

@@ -4,9 +4,12 @@
 pub mod condition_state;
 pub mod conditions;
 pub mod incidents;
+pub mod instances;
 pub mod mistakes;
 pub mod observing;
 pub mod reports;
+pub mod scope;
+mod update;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::flow::clock_skew::ClockSkews;
+use crate::flow::leadership::Leadership;
 use crate::flow::notice::{Notices, Topic};
 use crate::flow::notifier::Notifier;
 use crate::flow::reports::ReportFailures;
@@ -24,12 +28,14 @@ use crate::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use crate::flow::source_activity::SourceActivity;
 use crate::flow::watch::condition_state::{ConditionStates, IncidentKey};
 use crate::flow::watch::conditions::{Space, WatchInput};
-use crate::flow::watch::incidents::{IncidentChange, KnownIncident, WatchMemory};
+use crate::flow::watch::incidents::{KnownIncident, WatchMemory};
+use crate::flow::watch::instances::Differences;
 use crate::flow::watch::mistakes::Mistakes;
 use crate::flow::watch::observing::Observing;
 use crate::flow::watch::reports::LastReport;
+use crate::flow::watch::scope::{Absences, Company, Leads, Scope};
 use crate::flow::{Clock, Current, clock_skew};
-use crate::store::health::{DeadLetterStats, HealthQuery, HealthSnapshot, Incident, IncidentUpdate, UnroutedEvent};
+use crate::store::health::{DeadLetterStats, HealthQuery, HealthSnapshot, UnroutedEvent};
 use crate::store::{Store, StoreError};
 
 /// By the daemon's clock.
@@ -55,6 +61,9 @@ pub struct Instruments {
     pub clock_skews: ClockSkews,
     pub failures: ReportFailures,
     pub mistakes: Mistakes,
+    pub leadership: Leadership,
+    /// Where other instances share the store.
+    pub company: Option<Company>,
     pub clock: Clock,
     /// The folder of the store, and its disk.
     pub disk: (String, DiskGauge),
@@ -70,6 +79,8 @@ pub struct SelfWatch {
     began_at: Timestamp,
     /// When each report was due last, and since when it sees that.
     due_since: BTreeMap<String, (Timestamp, Timestamp)>,
+    absences: Absences,
+    differences: Differences,
     /// Whether the newest events were looked at: those that no route matched may have come just before a crash.
     has_looked_back: bool,
     /// Whether the last look failed, which is said once.
@@ -95,6 +106,8 @@ impl SelfWatch {
             memory: WatchMemory::default(),
             dead: BTreeMap::new(),
             dead_looked_at: None,
+            absences: Absences::default(),
+            differences: Differences::default(),
             has_looked_back: false,
             is_blind: false,
         }
@@ -142,19 +155,27 @@ impl SelfWatch {
         let now = self.with.clock.now();
         let routing = self.with.routing.get();
         let sight = self.see(&routing, now).await?;
+        let scope = self.scope();
         let known: BTreeMap<IncidentKey, KnownIncident> =
-            sight.incidents.iter().filter_map(KnownIncident::of).collect();
+            sight.incidents.iter().filter_map(|row| scope.known(row)).collect();
         for unrouted in sight.unrouted.iter().filter(|unrouted| !is_routed(&routing, unrouted)) {
             self.with.source_activity.unrouted(unrouted.clone());
         }
         self.count_back(&routing, &known).await?;
         let unrouted = self.with.source_activity.unnotified();
         let reports = self.reports(&routing, now).await?;
-        let states = self.states(&routing, &sight, &known, (&unrouted, &reports), now);
-        for (key, change) in incidents::changes(states, &known, &mut self.memory, now) {
-            self.make(&key, &change, &sight, now).await?;
-            self.memory.keep(&key, &change, now);
+        let mut states = self.states(&routing, &sight, &known, (&unrouted, &reports), now);
+        if let Some(company) = &self.with.company {
+            self.differences.note(&company.roster.get(), now, &mut states);
         }
+        states.retain(|key, _| scope.covers(key.topic));
+        for (key, change) in incidents::changes(states, &known, &mut self.memory, now) {
+            if scope.makes(&key, &change) {
+                self.make(&key, &change, &scope, &sight, now).await?;
+                self.memory.keep(&key, &change, now);
+            }
+        }
+        self.clear_left_behind(&sight).await?;
         self.has_looked_back = true;
         for unrouted in unrouted {
             match is_routed(&routing, &unrouted) {
@@ -163,6 +184,13 @@ impl SelfWatch {
             }
         }
         Ok(())
+    }
+
+    /// What this instance watches now.
+    fn scope(&self) -> Scope {
+        let leads = self.with.leadership.leads(self.with.clock.elapsed());
+        let name = self.with.company.as_ref().map(|company| company.instance.name.clone());
+        Scope::new(name, if leads { Leads::Yes } else { Leads::No })
     }
 
     fn states(
@@ -280,9 +308,12 @@ impl SelfWatch {
         now: Timestamp,
     ) -> Vec<(String, Timestamp, Timestamp)> {
         let Instruments { store, source_activity: activity, clock, .. } = &self.with;
+        let leads = self.with.leadership.leads(clock.elapsed());
         for gone in sight.source_activity.keys().filter(|source| !routing.endpoints.contains_key(*source)) {
             activity.gone(gone);
-            store.sign_of_life(gone, None);
+            if leads {
+                store.sign_of_life(gone, None);
+            }
         }
         // Nothing comes from tomorrow: the clock was put back.
         let possible = |at: &Timestamp| at.duration_since(now) < SignedDuration::from_mins(1);
@@ -298,73 +329,6 @@ impl SelfWatch {
             }
         }
         sources
-    }
-
-    /// Makes a change of what the operator knows.
-    async fn make(
-        &self,
-        key: &IncidentKey,
-        change: &IncidentChange,
-        sight: &HealthSnapshot,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (topic, subject) = (key.topic.as_str(), key.subject.as_str());
-        let (after, notice) = match change {
-            IncidentChange::Begins(known) | IncidentChange::Again(known) => (Some(known.row(key)), Some(&known.notice)),
-            IncidentChange::Noted(known) => (Some(known.row(key)), None),
-            IncidentChange::Ends(notice) => (None, Some(notice)),
-            IncidentChange::Lapses => (None, None),
-        };
-        let is_this = |incident: &&Incident| incident.topic == topic && incident.subject == subject;
-        let before = sight.incidents.iter().find(is_this).cloned();
-        let known = before.as_ref().and_then(KnownIncident::of).and_then(|(_, known)| known.notice.count).unwrap_or(0);
-        let telling = IncidentUpdate {
-            before,
-            after,
-            notice: notice.map(|notice| self.with.notices.record(notice.clone(), now)),
-        };
-        if !self.with.notices.change(telling).await? {
-            return Ok(());
-        }
-        let detail = notice.and_then(|notice| notice.detail.as_deref());
-        let count = notice.and_then(|notice| notice.count);
-        let lasted_seconds = notice.and_then(|notice| notice.lasted_seconds);
-        let off_by_seconds = notice.and_then(|notice| notice.off_by_seconds);
-        match change {
-            IncidentChange::Begins(_) => {
-                tracing::warn!(
-                    topic,
-                    subject,
-                    detail,
-                    count,
-                    lasted_seconds,
-                    off_by_seconds,
-                    "the operator is notified"
-                )
-            }
-            IncidentChange::Noted(_) => {}
-            IncidentChange::Again(_) if key.topic == Topic::Observing => observing::log(subject),
-            IncidentChange::Again(_) if count.is_some() => {
-                tracing::warn!(topic, subject, detail, count, "the operator is notified that there is more")
-            }
-            IncidentChange::Again(_) => {
-                tracing::warn!(topic, subject, detail, lasted_seconds, "the operator is notified again")
-            }
-            IncidentChange::Ends(_) => {
-                tracing::info!(topic, subject, lasted_seconds, "the operator is notified that it is over")
-            }
-            IncidentChange::Lapses => tracing::info!(topic, subject, "incident cleared: no longer configured"),
-        }
-        if key.topic == Topic::Unproven {
-            self.with.source_activity.notified_of_unfit(subject, count.unwrap_or(0).saturating_sub(known));
-        }
-        if key.topic == Topic::Unrouted
-            && matches!(change, IncidentChange::Ends(_) | IncidentChange::Lapses)
-            && let Ok(kind) = subject.parse()
-        {
-            self.with.source_activity.forget(&kind);
-        }
-        Ok(())
     }
 }
 
