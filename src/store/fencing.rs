@@ -7,3 +7,12 @@ pub struct FencingToken {
     /// 0 where the store is held by one daemon, so that nothing is to be checked.
     pub number: i64,
 }
+
+/// What a token must be good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fenced {
+    /// To begin an attempt, its lease must still run.
+    Claim,
+    /// To end one, nobody may have acquired it since: then nobody has taken the attempt up.
+    Settle,
+}

@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::store::fencing::FencingToken;
+use crate::store::fencing::{Fenced, FencingToken};
 use crate::store::leases::{Announcement, Grant, HeldLease, ListedInstance, Roster};
 use crate::store::queue::attempt::PacingState;
 use crate::store::sql::take_over;
@@ -173,15 +173,6 @@ pub fn renew(
 pub fn release(connection: &dyn Connection, tokens: &[FencingToken]) -> Result<()> {
     let sql = concat!("UPDATE leases SET owner = '', until = ", now!(), " WHERE name = ?1 AND fence = ?2");
     tokens.iter().try_for_each(|token| connection.execute(sql, params![token.lease, token.number]).map(drop))
-}
-
-/// What a token must be good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fenced {
-    /// To begin an attempt, its lease must still run.
-    Claim,
-    /// To end one, nobody may have acquired it since: then nobody has taken the attempt up.
-    Settle,
 }
 
 /// Those of the tokens that are good, until this transaction ends.

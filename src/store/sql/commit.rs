@@ -1,11 +1,13 @@
 //! One group of jobs, one transaction, and everyone is answered after the commit: first all records together, then each other
 //! change in a savepoint of its own, then all ends and all begins of attempts together.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
 use tokio::sync::oneshot;
 
 use crate::store::StoreError;
+use crate::store::fencing::{Fenced, FencingToken};
 use crate::store::ingest::Recorded;
 use crate::store::queue::attempt::{Claim, Claimed, Settle};
 use crate::store::recording::Prepared;
@@ -44,6 +46,15 @@ pub trait Transactions: Connection {
     /// # Errors
     /// [`StoreError::Unavailable`].
     fn roll_back(&self) -> Result<(), StoreError>;
+
+    /// Those of the tokens that are good until the transaction ends. Where one daemon holds the database, nobody has any.
+    ///
+    /// # Errors
+    /// As the statements'.
+    fn good(&self, tokens: &BTreeSet<FencingToken>, fenced: Fenced) -> sql::Result<BTreeSet<FencingToken>> {
+        let _ = fenced;
+        Ok(tokens.clone())
+    }
 }
 
 /// Why there is no transaction.
@@ -82,7 +93,11 @@ pub fn commit(
     let recorded = recorded.unwrap_or_else(|| record_one_by_one(transaction, &records));
     let mut answers: Vec<Afterwards> = replies.into_iter().zip(recorded).map(answer).collect();
     answers.extend(changes.into_iter().map(|change| change(transaction)));
+    let (settles, refused) = leased(transaction, settles, Fenced::Settle, |settle| &settle.token);
+    answers.extend(refused);
     answers.extend(together(transaction, settles, settle::settle));
+    let (claims, refused) = leased(transaction, claims, Fenced::Claim, |claim| &claim.token);
+    answers.extend(refused);
     answers.extend(together(transaction, claims, claim::claim));
     let (ended, outcome) = end(connection, begun, confirm);
     for answer in answers {
@@ -172,6 +187,28 @@ fn record_one_by_one(
         })
     };
     records.iter().map(one).collect()
+}
+
+/// Of jobs of one sort, those that are asked under a lease that is good for them, and the answers to the others.
+fn leased<J, T: 'static>(
+    transaction: Result<&dyn Transactions, &StoreError>,
+    jobs: Vec<Asked<J, T>>,
+    fenced: Fenced,
+    token: fn(&J) -> &FencingToken,
+) -> (Vec<Asked<J, T>>, Vec<Afterwards>) {
+    let tokens = jobs.iter().map(|(job, _)| token(job));
+    let tokens: BTreeSet<FencingToken> = tokens.filter(|token| token.number != 0).cloned().collect();
+    let (Ok(connection), false) = (transaction, tokens.is_empty()) else { return (jobs, Vec::new()) };
+    let good = in_transaction(transaction, |_| connection.good(&tokens, fenced));
+    let (mut going, mut answers) = (Vec::new(), Vec::new());
+    for (job, reply) in jobs {
+        match &good {
+            Err(error) => answers.push(answer((reply, Err(error.clone())))),
+            Ok(good) if token(&job).number == 0 || good.contains(token(&job)) => going.push((job, reply)),
+            Ok(_) => answers.push(answer((reply, Err(StoreError::NotLeased)))),
+        }
+    }
+    (going, answers)
 }
 
 /// Runs jobs of one sort together in one savepoint; where that fails, one after another, so that a bad one takes no other along.
