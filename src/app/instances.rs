@@ -28,8 +28,10 @@ pub struct Instances {
 
 /// This instance, on a store that others may share.
 pub fn instance(port: u16, fingerprint: String) -> Instance {
-    let host = rustix::system::uname();
-    Instance::new(&host.nodename().to_string_lossy(), port, fingerprint, ids::unique())
+    let read = ["/proc/sys/kernel/hostname", "/etc/hostname"].iter().find_map(|path| std::fs::read_to_string(path).ok());
+    let host = read.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let host = Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("host");
+    Instance::new(host, port, fingerprint, ids::unique())
 }
 
 /// The digest of a configuration, with the file that it was read from.

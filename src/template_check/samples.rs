@@ -23,7 +23,7 @@ const REFUSAL: &str =
     "errcode 310000 (the robot demands a keyword: set `keyword` to one of those in its security settings)";
 
 /// The topics of notices, and one that this version does not know.
-const NOTICES: [&str; 29] = [
+const NOTICES: [&str; 32] = [
     // The first is what `orderbell render` shows of a notice.
     "parked",
     "clock",
@@ -53,6 +53,9 @@ const NOTICES: [&str; 29] = [
     "report",
     "store",
     "loss",
+    "configurations",
+    "versions",
+    "names",
     "another",
 ];
 
@@ -81,6 +84,7 @@ pub fn own(reports: &[String]) -> Vec<Scene> {
                 last_at: moment(-60),
                 next_at: moment(600),
                 off_by_seconds: Some(-90),
+                instance: Some("bell-1:8787".to_owned()),
                 ..bare.clone()
             };
             let over = Notice { until: moment(0), ..full.clone() };

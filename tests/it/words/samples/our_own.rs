@@ -59,7 +59,13 @@ pub fn our_own() -> Vec<Sample> {
             },
         ),
         notice("stranded", Some("kitchen"), Some("12")),
-        notice("restarted", Some("channel kitchen"), Some("it ended by a panic")),
+        said(
+            "restarted",
+            Notice {
+                instance: Some("bell-2:8787".to_owned()),
+                ..about("restarted", Some("channel kitchen"), Some("it ended by a panic"))
+            },
+        ),
         notice("disc_full", None, Some("12 MB left")),
         said(
             "store.over",
@@ -125,6 +131,9 @@ fn incidents() -> Vec<(String, Notice)> {
             ..begun("unproven", Some("keeta-sa"), Some("app_id = 3762772727, https://bell.example.com/hooks/keeta-sa"))
         },
         begun("secret", Some("keeta-sa"), Some("the environment variable KEETA_APP_SECRET is not set")),
+        begun("configurations", None, Some("bell-1:8787, bell-3:8787 / bell-2:8787")),
+        begun("versions", None, Some("0.1.0: bell-1:8787 / 0.2.0: bell-2:8787, bell-3:8787")),
+        begun("names", None, Some("bell-1:8787")),
     ];
     let ends = |begin: &Notice| {
         let over = about(&begin.topic, begin.subject.as_deref(), None);
