@@ -20,6 +20,7 @@ mod find;
 mod history;
 mod incidents;
 mod inquiries;
+pub mod jobs;
 mod list;
 mod named;
 mod pacing;

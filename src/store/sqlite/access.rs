@@ -3,31 +3,22 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
-
 use crate::store::StoreError;
 use crate::store::ingest::{Record, Recorded};
 use crate::store::queue::attempt::{Claim, Claimed, Settle};
-use crate::store::recording::prepare;
-use crate::store::sql::commit::{ReplySender, WriterJob, simple};
+use crate::store::sql::jobs::{Jobs, stopped};
 use crate::store::sql::{self, Connection, claim, record, settle};
 use crate::store::sqlite::changes::Changes;
-use crate::store::sqlite::stopped;
 
 /// Who writes.
 pub enum WriteAccess {
-    /// The daemon's thread. `jobs` is gone once the store is closed; `ended` is cancelled when the thread has let go of the file.
-    Thread { jobs: Mutex<Option<mpsc::Sender<WriterJob>>>, ended: CancellationToken },
+    /// The daemon's thread.
+    Thread(Jobs),
     /// A command. Its connection is opened with its first change.
     Beside { path: PathBuf, changes: Mutex<Option<Changes>> },
 }
 
 impl WriteAccess {
-    pub fn thread(jobs: mpsc::Sender<WriterJob>, ended: CancellationToken) -> Self {
-        Self::Thread { jobs: Mutex::new(Some(jobs)), ended }
-    }
-
     pub fn beside(path: PathBuf) -> Self {
         Self::Beside { path, changes: Mutex::new(None) }
     }
@@ -35,10 +26,7 @@ impl WriteAccess {
     /// Records an event, in one commit with whatever else is queued.
     pub async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
         match self {
-            Self::Thread { jobs, .. } => {
-                let prepared = prepare(record).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-                ask(jobs, |reply| WriterJob::Record(Box::new(prepared), reply)).await
-            }
+            Self::Thread(jobs) => jobs.record(record).await,
             Self::Beside { .. } => self.transact(|connection| record::record(connection, &record)),
         }
     }
@@ -46,7 +34,7 @@ impl WriteAccess {
     /// Begins an attempt, with whatever else is queued.
     pub async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
         match self {
-            Self::Thread { jobs, .. } => ask(jobs, |reply| WriterJob::Claim(Box::new(claim), reply)).await,
+            Self::Thread(jobs) => jobs.claim(claim).await,
             Self::Beside { .. } => Ok(self.transact(|connection| claim::claim(connection, &[&claim]))?.remove(0)),
         }
     }
@@ -54,7 +42,7 @@ impl WriteAccess {
     /// Ends an attempt, with whatever else is queued.
     pub async fn settle(&self, settle: Settle) -> Result<(), StoreError> {
         match self {
-            Self::Thread { jobs, .. } => ask(jobs, |reply| WriterJob::Settle(Box::new(settle), reply)).await,
+            Self::Thread(jobs) => jobs.settle(settle).await,
             Self::Beside { .. } => self.transact(|connection| settle::settle(connection, &[&settle]).map(drop)),
         }
     }
@@ -65,10 +53,7 @@ impl WriteAccess {
         work: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         match self {
-            Self::Thread { jobs, .. } => {
-                let job = |reply| WriterJob::Change(Box::new(move |transaction| simple(transaction, reply, work)));
-                ask(jobs, job).await
-            }
+            Self::Thread(jobs) => jobs.change(work).await,
             Self::Beside { .. } => self.transact(work),
         }
     }
@@ -79,39 +64,23 @@ impl WriteAccess {
         work: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
     ) -> bool {
         match self {
-            Self::Thread { jobs, .. } => {
-                let (reply, _) = oneshot::channel();
-                let job = WriterJob::Change(Box::new(move |transaction| simple(transaction, reply, work)));
-                held(jobs).as_ref().is_some_and(|jobs| jobs.try_send(job).is_ok())
-            }
+            Self::Thread(jobs) => jobs.leave(work),
             Self::Beside { .. } => self.transact(work).is_ok(),
         }
     }
 
     /// Waits until the thread answers, be it that it cannot write now; `false` when it has ended.
     pub async fn answers(&self) -> bool {
-        let Self::Thread { jobs, .. } = self else { return true };
-        let (reply, answer) = oneshot::channel();
-        let nothing = WriterJob::Change(Box::new(move |_| {
-            Box::new(move |_| {
-                // Whoever asked may have given up.
-                let _ = reply.send(());
-            })
-        }));
-        let jobs = held(jobs).clone();
-        match jobs {
-            Some(jobs) => jobs.send(nothing).await.is_ok() && answer.await.is_ok(),
-            None => false,
+        match self {
+            Self::Thread(jobs) => jobs.answers().await,
+            Self::Beside { .. } => true,
         }
     }
 
     /// Takes no more, and returns when everything that was asked is done and the file is free.
     pub async fn end(&self) {
         match self {
-            Self::Thread { jobs, ended } => {
-                held(jobs).take();
-                ended.cancelled().await;
-            }
+            Self::Thread(jobs) => jobs.end().await,
             Self::Beside { changes, .. } => *held(changes) = None,
         }
     }
@@ -124,18 +93,6 @@ impl WriteAccess {
             None => changes.insert(Changes::open(path)?).transact(work),
         }
     }
-}
-
-async fn ask<T>(
-    jobs: &Mutex<Option<mpsc::Sender<WriterJob>>>,
-    job: impl FnOnce(ReplySender<T>) -> WriterJob,
-) -> Result<T, StoreError> {
-    let jobs = held(jobs).clone().ok_or_else(stopped)?;
-    let (reply, answer) = oneshot::channel();
-    jobs.send(job(reply)).await.map_err(|_| stopped())?;
-    // Whoever waits for an answer does not keep the thread from ending after it.
-    drop(jobs);
-    answer.await.map_err(|_| stopped())?
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

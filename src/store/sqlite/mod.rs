@@ -27,7 +27,7 @@ use std::thread;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::StoreError;
@@ -36,12 +36,13 @@ use crate::store::ingest::{Record, Recorded};
 use crate::store::queue::attempt::{Claim, Claimed, Settle};
 use crate::store::sql;
 use crate::store::sql::database::Database;
+use crate::store::sql::jobs::Jobs;
 use crate::store::sqlite::access::WriteAccess;
 use crate::store::sqlite::opening::{CHECK_FOR, CONVERTING, OpenError, Opened, PATIENCE, StorePlace};
 use crate::store::sqlite::read::Reader;
 use crate::store::sqlite::writer::Writer;
 
-/// How many jobs may wait for the writer; beyond it, whoever asks waits.
+/// How many may wait to look; beyond it, whoever asks waits.
 const QUEUE: usize = 1024;
 /// How long a command's connection waits for a lock, in milliseconds.
 const BUSY_MS: u64 = 5000;
@@ -96,9 +97,9 @@ impl Sqlite {
             Some(opened) => Reader::open(&opened.lock.path)?,
             None => Reader::closed()?,
         };
-        let (writer, jobs) = mpsc::channel(QUEUE);
         let ended = CancellationToken::new();
         let end = ended.clone().drop_guard();
+        let (jobs, queue) = Jobs::new(ended);
         let (status, seen) = watch::channel(status);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(|error| StoreError::Unavailable(format!("no timer for the store: {error}")))?;
@@ -106,10 +107,10 @@ impl Sqlite {
         let thread = Writer::new(place, (opened, converting), reader.clone(), status, loss.clone(), now);
         spawn("store-write", move || {
             // Until its end no second daemon may write beside this one.
-            thread.run(jobs, &runtime);
+            thread.run(queue, &runtime);
             drop(end);
         })?;
-        Ok(Self { writer: WriteAccess::thread(writer, ended), reader, status: seen, loss })
+        Ok(Self { writer: WriteAccess::Thread(jobs), reader, status: seen, loss })
     }
 
     /// Opens an existing file for a command, also beside the daemon that holds it.
@@ -218,10 +219,6 @@ fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
 fn durability(connection: &dyn sql::Connection) -> sql::Result<(String, i64)> {
     let journal = connection.one("PRAGMA journal_mode", &[], |row| row.get(0))?;
     Ok((journal, connection.one("PRAGMA synchronous", &[], |row| row.get(0))?))
-}
-
-fn stopped() -> StoreError {
-    StoreError::Unavailable("the store was stopped".to_owned())
 }
 
 fn unopened(path: &Path, error: &rusqlite::Error) -> StoreError {

@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::store::StoreError;
 use crate::store::sql;
-use crate::store::sqlite::{BUSY_MS, QUEUE, keep_statements, schema, spawn, stopped, unopened};
+use crate::store::sql::jobs::stopped;
+use crate::store::sqlite::{BUSY_MS, QUEUE, keep_statements, schema, spawn, unopened};
 
 /// What the reader thread is asked for.
 enum Reading {
@@ -87,7 +88,7 @@ impl Reader {
         let (reply, answer) = oneshot::channel();
         let look: Look = Box::new(move |connection| {
             let seen = connection.map_err(Clone::clone).and_then(|connection| Ok(read(connection)?));
-            // Where the caller was stopped, nobody waits for the answer any more.
+            // Where the caller was nobody waits for the answer any more.
             let _ = reply.send(seen);
         });
         self.readings.send(Reading::Look(look)).await.map_err(|_| stopped())?;
