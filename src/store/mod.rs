@@ -11,6 +11,7 @@ pub mod history;
 pub mod ingest;
 pub mod leases;
 pub mod moving;
+pub mod postgres;
 pub mod queue;
 pub mod recording;
 pub mod reports;
