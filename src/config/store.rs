@@ -7,7 +7,6 @@ use serde::Deserialize;
 use crate::config::context::{LoadContext, SecretReading};
 use crate::config::secrets;
 use crate::config::section::Section;
-use crate::config::unsupported::POSTGRES;
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::duration;
@@ -22,7 +21,8 @@ const SHORTEST_KEEP: SignedDuration = SignedDuration::from_hours(24);
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Store")]
 pub struct StoreConfig {
-    /// The SQLite file, relative to the folder of the configuration.
+    /// The SQLite file, relative to the folder of the configuration; or a PostgreSQL database,
+    /// `postgres://user:password@host/database`, which several instances share.
     #[serde(default)]
     #[schemars(with = "Option<Secret>", extend("default" = StoreUrl::DEFAULT))]
     pub url: StoreUrl,
@@ -44,10 +44,6 @@ pub fn read(mut section: Section<'_>, context: &LoadContext<'_>, problems: &Diag
     secrets::resolve(&mut section, StoreConfig::json_schema, &reading);
     if section.is_reported("url") {
         section.fill(&["url"], StoreUrl::UNKNOWN.to_owned());
-    }
-    if section.text(&["url"]).is_some_and(|url| url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-        POSTGRES.refuse(section.at(&["url"]), problems);
-        section.drop_wrong(&["url"]);
     }
     section.check(&["url"], &|url| StoreUrl::parse(url).map(drop));
     // Another store in its place would know nothing of what was acknowledged.

@@ -12,18 +12,11 @@ pub struct Unsupported {
 }
 
 pub const ADMIN: Unsupported = Unsupported { what: "admin page or API", meanwhile: "until then nothing listens there" };
-pub const POSTGRES: Unsupported =
-    Unsupported { what: "stores on PostgreSQL", meanwhile: "use url = \"sqlite:orderbell.db\"" };
 
 impl Unsupported {
     /// Where the daemon works without it.
     pub fn warn(&self, span: Range<usize>, problems: &Diagnostics<'_>) {
         problems.warning(span, self.words(), self.meanwhile);
-    }
-
-    /// Where it does not.
-    pub fn refuse(&self, span: Range<usize>, problems: &Diagnostics<'_>) {
-        problems.error(span, self.words(), self.meanwhile);
     }
 
     fn words(&self) -> String {

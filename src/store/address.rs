@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::domain::settings::InvalidValue;
+use crate::store::postgres::address;
+use crate::store::postgres::address::PostgresUrl;
 
 /// How the address of a file begins.
 const FILE: &str = "sqlite:";
@@ -15,6 +17,7 @@ const FILE: &str = "sqlite:";
 #[serde(try_from = "String")]
 pub enum StoreUrl {
     Sqlite(PathBuf),
+    Postgres(Box<PostgresUrl>),
 }
 
 impl StoreUrl {
@@ -28,7 +31,10 @@ impl StoreUrl {
     /// # Errors
     /// What is wrong with it, and how it should be.
     pub fn parse(url: &str) -> Result<Self, InvalidValue> {
-        let help = "url = \"sqlite:orderbell.db\", with a path relative to the configuration's folder";
+        if address::is_meant(url) {
+            return PostgresUrl::parse(url).map(|url| Self::Postgres(Box::new(url)));
+        }
+        let help = "url = \"sqlite:orderbell.db\", with a path relative to the configuration's folder; or \"postgres://user:password@host/database\"";
         match path(url) {
             Some("" | ":memory:") => {
                 Err(InvalidValue::new("the store needs a file, or nothing would survive a restart", help))
@@ -43,6 +49,7 @@ impl StoreUrl {
     pub fn within(self, folder: &Path) -> Self {
         match self {
             Self::Sqlite(path) => Self::Sqlite(folder.join(path)),
+            Self::Postgres(url) => Self::Postgres(Box::new(url.within(folder))),
         }
     }
 
@@ -50,13 +57,15 @@ impl StoreUrl {
     pub fn is_made(&self) -> bool {
         match self {
             Self::Sqlite(path) => path.exists(),
+            Self::Postgres(_) => true,
         }
     }
 
-    /// The folder whose disk the store fills, and in which what belongs to it is kept.
+    /// The folder on this machine in which what belongs to the store is kept, and mostly the store itself.
     pub fn folder(&self) -> &Path {
         match self {
             Self::Sqlite(path) => folder_of(path),
+            Self::Postgres(url) => url.folder(),
         }
     }
 
@@ -68,6 +77,7 @@ impl StoreUrl {
                 name.push(ending);
                 PathBuf::from(name)
             }
+            Self::Postgres(url) => url.folder().join(format!("orderbell{ending}")),
         }
     }
 }
@@ -90,6 +100,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => path.display().fmt(formatter),
+            Self::Postgres(url) => url.fmt(formatter),
         }
     }
 }

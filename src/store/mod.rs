@@ -29,6 +29,7 @@ use crate::store::health::Health;
 use crate::store::history::History;
 use crate::store::ingest::Ingest;
 use crate::store::leases::Leases;
+use crate::store::postgres::Postgres;
 use crate::store::queue::Queue;
 use crate::store::reports::Reports;
 use crate::store::sqlite::{Sqlite, backup, lock};
@@ -65,6 +66,7 @@ pub enum StoreError {
 pub async fn open(url: &StoreUrl, now: Timestamp) -> Result<Arc<dyn Store>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => Ok(Arc::new(Sqlite::open(path, now)?)),
+        StoreUrl::Postgres(url) => Ok(Arc::new(Postgres::open(url, now).await?)),
     }
 }
 
@@ -76,6 +78,7 @@ pub async fn open(url: &StoreUrl, now: Timestamp) -> Result<Arc<dyn Store>, Stor
 pub async fn open_beside(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => Ok(Arc::new(Sqlite::open_beside(path)?)),
+        StoreUrl::Postgres(url) => Ok(Arc::new(Postgres::open_beside(url).await?)),
     }
 }
 
@@ -83,6 +86,7 @@ pub async fn open_beside(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
 pub async fn is_held_by_daemon(url: &StoreUrl) -> bool {
     match url {
         StoreUrl::Sqlite(path) => lock::is_held(path),
+        StoreUrl::Postgres(_) => false,
     }
 }
 
@@ -99,5 +103,8 @@ pub async fn back_up(url: &StoreUrl, to: &Path) -> Result<u64, StoreError> {
             let copy = tokio::task::spawn_blocking(move || backup::copy(&path, &to)).await;
             copy.unwrap_or_else(|error| Err(StoreError::Refused(format!("the copy was broken off: {error}"))))
         }
+        StoreUrl::Postgres(_) => Err(StoreError::Refused(
+            "a store on PostgreSQL is backed up by its own tools: `pg_dump --format=custom --file=FILE URL`, and put back by `pg_restore --clean --if-exists --dbname=URL FILE`".to_owned(),
+        )),
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::store::StoreError;
 use crate::store::address::StoreUrl;
+use crate::store::postgres::moving::MovingStore;
 use crate::store::sql::transfer::{self, TABLES};
 use crate::store::sql::{self, Connection};
 use crate::store::sqlite::moving::{HalfStore, StillStore};
@@ -83,42 +84,49 @@ fn failed(error: sql::Error) -> StoreError {
 
 enum Source {
     Sqlite(StillStore),
+    Postgres(MovingStore),
 }
 
 impl Source {
     fn open(url: &StoreUrl) -> Result<Self, StoreError> {
         match url {
             StoreUrl::Sqlite(path) => StillStore::open(path).map(Self::Sqlite),
+            StoreUrl::Postgres(url) => MovingStore::still(url).map(Self::Postgres),
         }
     }
 
     fn connection(&self) -> &dyn Connection {
         match self {
             Self::Sqlite(store) => &store.connection,
+            Self::Postgres(store) => store,
         }
     }
 }
 
 enum Target {
     Sqlite(HalfStore),
+    Postgres(MovingStore),
 }
 
 impl Target {
     fn begin(url: &StoreUrl) -> Result<Self, StoreError> {
         match url {
             StoreUrl::Sqlite(path) => HalfStore::begin(path).map(Self::Sqlite),
+            StoreUrl::Postgres(url) => MovingStore::begun(url).map(Self::Postgres),
         }
     }
 
     fn connection(&self) -> &dyn Connection {
         match self {
             Self::Sqlite(store) => &store.connection,
+            Self::Postgres(store) => store,
         }
     }
 
     fn finish(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(store) => store.finish(),
+            Self::Postgres(store) => store.finish(),
         }
     }
 }

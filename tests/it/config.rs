@@ -126,7 +126,7 @@ fn the_example_is_clean_and_every_event_of_its_sources_reaches_somebody() {
     assert!(!format!("{config:?}").contains("demonstration"), "Debug shows a secret");
     assert!(!format!("{config:?}").contains("demo-kitchen"), "Debug shows a secret");
     assert_eq!(config.store.keep, SignedDuration::from_hours(9_600));
-    let StoreUrl::Sqlite(store) = &config.store.url;
+    let StoreUrl::Sqlite(store) = &config.store.url else { panic!("{:?}", config.store.url) };
     assert_eq!(store, &path.with_file_name("orderbell.db"));
 }
 
@@ -176,7 +176,7 @@ fn what_is_left_out_has_a_sensible_value() {
     assert_eq!(config.admin.listen.to_string(), "127.0.0.1:8788");
     assert_eq!(config.server.max_body_bytes, 1_048_576);
     assert_eq!(config.source_address("keeta-hk"), "http://127.0.0.1:8787/hooks/keeta-hk");
-    let StoreUrl::Sqlite(store) = &config.store.url;
+    let StoreUrl::Sqlite(store) = &config.store.url else { panic!("{:?}", config.store.url) };
     assert_eq!(store, Path::new("tests/config/orderbell.db"));
 
     let config = right(

@@ -107,7 +107,8 @@ pub const TABLES: &[Table] = &[
 ];
 
 /// Tables of a database itself.
-pub const OF_THE_DATABASE: &[&str] = &["schema_floor", "settings_inquiries", "leases", "instances"];
+pub const OF_THE_DATABASE: &[&str] =
+    &["schema_floor", "schema_history", "store_version", "settings_inquiries", "leases", "instances"];
 
 const fn table(name: &'static str, key: usize, columns: &'static [&'static str]) -> Table {
     Table { name, columns, key }
@@ -226,12 +227,11 @@ enum Stored {
 }
 
 impl Stored {
-    /// No text holds U+0000, which not every database takes.
     fn of(value: Value<'_>) -> Self {
         match value {
             Value::Null => Self::Null,
             Value::Integer(integer) => Self::Integer(integer),
-            Value::Text(text) => Self::Text(text.replace('\0', "\u{fffd}")),
+            Value::Text(text) => Self::Text(text.to_owned()),
             Value::Blob(bytes) => Self::Blob(bytes.to_owned()),
         }
     }

@@ -53,9 +53,6 @@ to = ["owner"]
 
 static WHOLE: LazyLock<Table> = LazyLock::new(|| AROUND.parse().expect("it is TOML"));
 
-/// Pieces that a page shows because they are refused.
-const REFUSED: [&str; 1] = ["url = \"postgres://x\""];
-
 /// What is wrong with a whole configuration.
 fn errors(table: &Table) -> Result<(), String> {
     let (text, file) = (toml::to_string(table).expect("TOML"), top().join("orderbell.toml"));
@@ -161,11 +158,8 @@ fn wrong(page: &Page) -> (Vec<String>, usize) {
         // What is left to the reader stands for some text.
         let code = code.replace("= …", "= \"x\"").replace('…', "x");
         seen += 1;
-        let fault = fault_of_key(&code);
-        match (REFUSED.contains(&code.as_str()), fault) {
-            (true, None) => wrong.push(format!("{}: `{code}` is not refused any more", at(page, line))),
-            (false, Some(fault)) => wrong.push(format!("{}: `{code}`: {fault}", at(page, line))),
-            _ => {}
+        if let Some(fault) = fault_of_key(&code) {
+            wrong.push(format!("{}: `{code}`: {fault}", at(page, line)));
         }
     }
     (wrong, seen)

@@ -1,0 +1,169 @@
+//! Transactions that change the store: one at a time, of whichever instance; and whether one was kept, also where the answer to
+//! its commit was lost.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio_postgres::SimpleQueryMessage;
+
+use crate::store::StoreError;
+use crate::store::fencing::{Fenced, FencingToken};
+use crate::store::postgres::connect::{Connector, spawn};
+use crate::store::postgres::failure::Failure;
+use crate::store::postgres::leases;
+use crate::store::postgres::session::{Driver, Session};
+use crate::store::sql::commit::{Ended, NotBegun, Transactions};
+use crate::store::sql::value::Value;
+use crate::store::sql::{Connection, Error, Result, Row};
+
+/// Whoever changes something waits here for whoever is changing something: so the sequence of numbers is that of the commits,
+/// and what one group decides by, another does not change meanwhile. An instance that is frozen here is cut off by the server
+/// before the others give up. Each group is a change, by which others see that there is something new.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
+    SET LOCAL lock_timeout = 12000; SET LOCAL statement_timeout = 15000;
+    SET LOCAL idle_in_transaction_session_timeout = 8000;
+    SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
+    UPDATE store_version SET number = number + 1 RETURNING pg_current_xact_id()";
+
+/// So long it is asked what became of a commit whose answer was lost.
+const ASK_FOR: Duration = Duration::from_secs(10);
+const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// The transactions of one connection.
+pub struct PostgresTransactions<'a> {
+    session: Session<'a>,
+    connector: &'a Connector,
+    driver: Driver<'a>,
+    /// By which whoever listens knows its own commits.
+    waker: &'a str,
+    /// The number that the database gave to the one that is under way.
+    begun: RefCell<Option<String>>,
+}
+
+impl<'a> PostgresTransactions<'a> {
+    pub fn new(session: Session<'a>, (connector, driver): (&'a Connector, Driver<'a>), waker: &'a str) -> Self {
+        Self { session, connector, driver, waker, begun: RefCell::default() }
+    }
+
+    pub fn session(&self) -> &Session<'a> {
+        &self.session
+    }
+
+    /// What a commit came to that was not answered.
+    fn was_kept(&self, number: &str, error: &Error) -> std::result::Result<(), StoreError> {
+        tracing::warn!("the answer to a commit was lost ({error}); the database is asked whether it was kept");
+        match self.driver.wait(ask(self.connector, number)) {
+            Some(true) => Ok(()),
+            Some(false) => Err(StoreError::Unavailable(error.to_string())),
+            None => Err(StoreError::Unavailable(
+                "the answer to a commit was lost, and the database does not say whether it was kept".to_owned(),
+            )),
+        }
+    }
+}
+
+impl Connection for PostgresTransactions<'_> {
+    fn execute(&self, sql: &str, given: &[Value<'_>]) -> Result<usize> {
+        self.session.execute(sql, given)
+    }
+
+    fn query(&self, sql: &str, given: &[Value<'_>], each: &mut dyn FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+        self.session.query(sql, given, each)
+    }
+
+    fn execute_many(&self, sql: &str, given: &[Vec<Value<'_>>]) -> Result<()> {
+        self.session.execute_many(sql, given)
+    }
+
+    fn query_many(
+        &self,
+        sql: &str,
+        given: &[Vec<Value<'_>>],
+        each: &mut dyn FnMut(usize, &Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.session.query_many(sql, given, each)
+    }
+}
+
+impl Transactions for PostgresTransactions<'_> {
+    fn begin(&self) -> std::result::Result<(), NotBegun> {
+        let refused = |error| NotBegun { error, outcome: Ended::Failed };
+        self.session.reset();
+        let begun = self.session.batch(BEGIN).map_err(|error| {
+            // What was begun of it ends with it.
+            let _ = self.roll_back();
+            refused(error.into())
+        })?;
+        let number = begun.into_iter().flatten().next_back().ok_or_else(|| {
+            refused(StoreError::Unavailable("the table store_version has no row; restore a backup".to_owned()))
+        })?;
+        *self.begun.borrow_mut() = Some(number);
+        Ok(())
+    }
+
+    fn is_begun(&self) -> bool {
+        self.begun.borrow().is_some() && self.session.is_usable()
+    }
+
+    fn commit(&self) -> std::result::Result<(), StoreError> {
+        let Some(number) = self.begun.borrow_mut().take() else {
+            return Err(StoreError::Unavailable("no transaction is under way".to_owned()));
+        };
+        // A statement that failed outside of a savepoint makes the first of these fail, and the second is not done.
+        let commit = format!(
+            "SELECT pg_notify('orderbell_' || CAST(CAST('store_version' AS regclass) AS oid), '{}'); COMMIT",
+            self.waker
+        );
+        let Err(error) = self.session.batch(&commit) else { return Ok(()) };
+        match &error {
+            Error::Failed(failure) if failure.downcast_ref().is_some_and(Failure::is_denied) => {
+                let _ = self.roll_back();
+                Err(error.into())
+            }
+            _ => self.was_kept(&number, &error),
+        }
+    }
+
+    fn good(&self, tokens: &BTreeSet<FencingToken>, fenced: Fenced) -> Result<BTreeSet<FencingToken>> {
+        leases::good(self, tokens, fenced)
+    }
+
+    fn roll_back(&self) -> std::result::Result<(), StoreError> {
+        self.begun.borrow_mut().take();
+        if self.session.is_usable() {
+            self.session.batch("ROLLBACK")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a transaction was kept; `None` when that cannot be known in time.
+async fn ask(connector: &Connector, number: &str) -> Option<bool> {
+    let again_and_again = async {
+        loop {
+            match status(connector, number).await {
+                Ok(Some(status)) if status == "committed" => return Some(true),
+                Ok(Some(status)) if status == "aborted" => return Some(false),
+                // So long ago that the database knows nothing of it.
+                Ok(None) => return None,
+                // It is still under way, or nobody answers.
+                Ok(Some(_)) | Err(_) => tokio::time::sleep(ASK_EVERY).await,
+            }
+        }
+    };
+    tokio::time::timeout(ASK_FOR, again_and_again).await.ok().flatten()
+}
+
+async fn status(connector: &Connector, number: &str) -> std::result::Result<Option<String>, tokio_postgres::Error> {
+    let (client, connection) = connector.connect().await?;
+    let running = spawn(connection);
+    // The number is the database's own.
+    let found = client.simple_query(&format!("SELECT pg_xact_status('{number}')")).await;
+    running.abort();
+    let status = found?.into_iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
+        _ => None,
+    });
+    Ok(status.flatten())
+}
