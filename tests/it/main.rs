@@ -42,6 +42,7 @@ mod next_report;
 mod order;
 mod pacing;
 mod picture;
+mod postgres;
 mod queue;
 mod receivers;
 mod receiving;

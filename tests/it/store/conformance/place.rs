@@ -7,6 +7,7 @@ use orderbell::store;
 use orderbell::store::Store;
 use orderbell::store::address::StoreUrl;
 
+use crate::postgres::cluster::Database;
 use crate::store::conformance::scene::at;
 
 /// A place for one store, in which there is none yet.
@@ -29,7 +30,13 @@ impl Place {
 }
 
 /// A file in a folder of its own.
-pub fn sqlite() -> Place {
+pub async fn sqlite() -> Option<Place> {
     let folder = tempfile::tempdir().expect("a folder");
-    Place { url: StoreUrl::Sqlite(folder.path().join("bell.db")), _holder: Box::new(folder) }
+    Some(Place { url: StoreUrl::Sqlite(folder.path().join("bell.db")), _holder: Box::new(folder) })
+}
+
+/// A database of its own; `None` where PostgreSQL is not installed.
+pub async fn postgres() -> Option<Place> {
+    let database = Database::make().await?;
+    Some(Place { url: database.store_url(), _holder: Box::new(database) })
 }

@@ -1,0 +1,4 @@
+//! The store on a real PostgreSQL, beside what every store does: its statements, its schema, and what befalls the database.
+
+pub mod cluster;
+mod session;
