@@ -1,4 +1,6 @@
 //! The store on a real PostgreSQL, beside what every store does: its statements, its schema, and what befalls the database.
 
 pub mod cluster;
+mod faults;
+mod relay;
 mod session;

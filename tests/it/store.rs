@@ -1,7 +1,7 @@
 //! What is of SQLite alone: one daemon for one file, whose it is, what reaches the disk, and what the parts of a message
 //! share. What every store does is held by the suite in [`conformance`].
 
-mod conformance;
+pub mod conformance;
 mod conversion;
 mod groups;
 mod moving;

@@ -1,0 +1,202 @@
+//! What befalls the database: each has a clear reason, nothing that was promised is lost, and it goes on by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orderbell::store;
+use orderbell::store::address::StoreUrl;
+use orderbell::store::health::Status;
+use orderbell::store::{Store, StoreError};
+
+use crate::postgres::cluster::{Cluster, Database, cluster, value};
+use crate::postgres::relay::{Cut, Relay};
+use crate::store::conformance::scene::{at, is_new_for, placed};
+use crate::support::{TOO_LONG, in_time};
+
+async fn open(url: &StoreUrl) -> Arc<dyn Store> {
+    store::open(url, at(0)).await.expect("a store that may come later")
+}
+
+fn parse(url: &str) -> StoreUrl {
+    StoreUrl::parse(url).unwrap_or_else(|invalid| panic!("{url}: {}", invalid.message))
+}
+
+/// Why nothing can be stored.
+async fn wrong(store: &dyn Store) -> String {
+    let mut status = store.status();
+    let found = in_time(status.wait_for(|status| matches!(status, Status::Wrong(_)))).await;
+    let Status::Wrong(reason) = found.expect("the writer runs").clone() else { panic!("it is wrong") };
+    reason
+}
+
+async fn ready(store: &dyn Store) {
+    in_time(store.opened()).await;
+    assert!(store.is_ready());
+}
+
+#[tokio::test]
+async fn what_keeps_a_store_from_opening_is_said_in_words_and_it_opens_by_itself_when_that_is_mended() {
+    let Some(database) = Database::make().await else { return };
+    let port = database.cluster.port;
+    let admin = database.connect().await;
+    let user = format!("{}_bell", database.name);
+    let url = |password: &str, name: &str| parse(&format!("postgres://{user}:{password}@127.0.0.1:{port}/{name}"));
+    let make = format!("CREATE ROLE {user} LOGIN PASSWORD 'other'; REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+    admin.batch_execute(&make).await.expect("a user");
+    let store = open(&url("hunter2", &database.name)).await;
+    let reason = wrong(&*store).await;
+    assert!(reason.contains("does not take the password") && !reason.contains("hunter2"), "{reason}");
+    let refused = store.record(placed("1", &["kitchen"])).await;
+    assert!(matches!(&refused, Err(StoreError::Unavailable(said)) if *said == reason), "{refused:?}");
+    let beside = store::open_beside(&url("hunter2", &database.name)).await.map(drop);
+    assert!(matches!(&beside, Err(StoreError::Unavailable(said)) if said.contains("password")), "{beside:?}");
+    let none = open(&url("other", "bell_of_nobody")).await;
+    let reason = wrong(&*none).await;
+    assert!(reason.contains("no such database") && reason.contains("CREATE DATABASE"), "{reason}");
+    // Now the password is right, and the rights are missing.
+    admin.batch_execute(&format!("ALTER ROLE {user} PASSWORD 'hunter2'")).await.expect("another password");
+    let lacks_rights = |status: &Status| matches!(status, Status::Wrong(reason) if reason.contains("lacks rights"));
+    in_time(store.status().wait_for(lacks_rights)).await.expect("the writer runs");
+    admin.batch_execute(&format!("GRANT CREATE ON SCHEMA public TO {user}")).await.expect("a right");
+    ready(&*store).await;
+    assert!(is_new_for(&store.record(placed("1", &["kitchen"])).await.expect("recorded"), "kitchen"));
+    for store in [store, none] {
+        store.close().await;
+    }
+    admin.batch_execute(&format!("DROP OWNED BY {user} CASCADE; DROP ROLE {user}")).await.expect("the user goes");
+}
+
+#[tokio::test]
+async fn a_database_that_is_only_read_from_is_none_until_it_is_written_to_again() {
+    let Some(database) = Database::make().await else { return };
+    let admin = database.connect().await;
+    let set = |what: &str| format!("ALTER DATABASE {} SET default_transaction_read_only = {what}", database.name);
+    admin.batch_execute(&set("on")).await.expect("set");
+    let store = open(&database.store_url()).await;
+    let reason = wrong(&*store).await;
+    assert!(reason.contains("can only be read"), "{reason}");
+    admin.batch_execute(&format!("BEGIN READ WRITE; {}; COMMIT", set("off"))).await.expect("set");
+    ready(&*store).await;
+    store.record(placed("1", &["kitchen"])).await.expect("recorded");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_asked_for_and_never_guessed() {
+    let Some(database) = Database::make().await else { return };
+    let relay = Relay::start(database.cluster.port).await;
+    let through = database.url().replace(&format!(":{}/", database.cluster.port), &format!(":{}/", relay.port));
+    // Encrypted, nobody in between could see a commit.
+    let store = open(&parse(&format!("{through}?sslmode=disable"))).await;
+    ready(&*store).await;
+    let client = database.connect().await;
+    let events = async || value(&client, "SELECT count(*) FROM events").await;
+    for (number, cut, is_kept) in
+        [("1", Cut::BeforeAnswer, true), ("2", Cut::BeforeCommit, false), ("3", Cut::BeforeAnswer, true)]
+    {
+        let before: i64 = events().await.parse().expect("a number");
+        relay.cut(cut);
+        let recorded = in_time(store.record(placed(number, &["kitchen"]))).await;
+        assert!(relay.has_cut(), "{cut:?}");
+        assert_eq!(recorded.is_ok(), is_kept, "{cut:?}: {recorded:?}");
+        let after: i64 = events().await.parse().expect("a number");
+        assert_eq!(after - before, i64::from(is_kept), "{cut:?}");
+        // What the platform sends again is known, or new now.
+        let again = async {
+            loop {
+                match store.record(placed(number, &["kitchen"])).await {
+                    Ok(again) => return again,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                }
+            }
+        };
+        assert_eq!(is_new_for(&in_time(again).await, "kitchen"), !is_kept, "{cut:?}");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_started_anew_in_the_midst_loses_nothing_and_is_found_again() {
+    // A server of its own: it is restarted.
+    let Some(programs) = tokio::task::spawn_blocking(cluster).await.expect("no panic").map(|other| &other.programs)
+    else {
+        return;
+    };
+    let own = tokio::task::spawn_blocking(|| &*Box::leak(Box::new(Cluster::start(programs))));
+    let own: &'static Cluster = own.await.expect("a server");
+    let database = Database::make_in(own, "").await;
+    let store = open(&database.store_url()).await;
+    ready(&*store).await;
+    let (mut kept, mut refused, mut restarts) = (Vec::new(), 0, Vec::new());
+    for number in 0.. {
+        let number = number.to_string();
+        match in_time(store.record(placed(&number, &["kitchen"]))).await {
+            Ok(_) => kept.push(number),
+            Err(StoreError::Unavailable(_)) => {
+                refused += 1;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
+        let are_done = restarts.iter().all(tokio::task::JoinHandle::is_finished);
+        if kept.len() >= 100 * (restarts.len() + 1) && are_done {
+            if restarts.len() == 2 {
+                break;
+            }
+            restarts.push(tokio::task::spawn_blocking(move || {
+                own.stop();
+                own.start_again();
+            }));
+        }
+    }
+    for restart in restarts {
+        restart.await.expect("restarted");
+    }
+    assert!(refused > 0, "the server was away");
+    ready(&*store).await;
+    // Of what was acknowledged, each is there once; what was refused may be there, had its commit been kept.
+    for number in &kept {
+        let order = in_time(store.order("s", number)).await.expect("reading");
+        assert!(order.is_some(), "order {number} was acknowledged");
+    }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn an_instance_that_freezes_in_the_midst_of_a_change_keeps_nobody_for_long() {
+    let Some(database) = Database::make().await else { return };
+    let store = open(&database.store_url()).await;
+    ready(&*store).await;
+    // As the transaction of an instance that is frozen then, with the limits that each of them sets.
+    let frozen = database.connect().await;
+    let begin =
+        "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 8000; UPDATE store_version SET number = number + 1";
+    frozen.batch_execute(begin).await.expect("begun");
+    let begun = std::time::Instant::now();
+    tokio::time::timeout(TOO_LONG, store.record(placed("1", &["kitchen"]))).await.expect("in time").expect("recorded");
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn another_instance_and_a_command_are_heard_of_by_a_change_of_the_version() {
+    let Some(database) = Database::make().await else { return };
+    let (one, other) = (open(&database.store_url()).await, open(&database.store_url()).await);
+    for store in [&one, &other] {
+        ready(&**store).await;
+    }
+    // That it listens by now is not to be seen; it says so once by itself.
+    in_time(one.woken()).await;
+    let before = one.version().await.expect("reading");
+    let woken = async {
+        // The other one's opening may have been heard of, too.
+        while one.version().await.expect("reading") == before {
+            in_time(one.woken()).await;
+        }
+    };
+    let (recorded, ()) = tokio::join!(other.record(placed("1", &["kitchen"])), woken);
+    recorded.expect("recorded");
+    for store in [one, other] {
+        store.close().await;
+    }
+}
