@@ -28,7 +28,8 @@ pub struct Instances {
 
 /// This instance, on a store that others may share.
 pub fn instance(port: u16, fingerprint: String) -> Instance {
-    let read = ["/proc/sys/kernel/hostname", "/etc/hostname"].iter().find_map(|path| std::fs::read_to_string(path).ok());
+    let read =
+        ["/proc/sys/kernel/hostname", "/etc/hostname"].iter().find_map(|path| std::fs::read_to_string(path).ok());
     let host = read.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
     let host = Some(host.trim()).filter(|host| !host.is_empty()).unwrap_or("host");
     Instance::new(host, port, fingerprint, ids::unique())

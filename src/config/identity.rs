@@ -56,7 +56,7 @@ fn write_value(value: &Value, folder: &Path, whole: &mut String) {
     }
 }
 
-/// With its length, so that what stands beside it is told apart.
+/// With its length, so that nothing can stand for what stands beside it.
 fn write_text(text: &str, whole: &mut String) {
     let _ = write!(whole, "{}:{text}", text.len());
 }

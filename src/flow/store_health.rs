@@ -52,7 +52,7 @@ pub async fn watch(store: Arc<dyn Store>, notices: Notices, clock: Clock, shutdo
     }
 }
 
-/// By what an outage is told from others. Of several instances each sees it begin at a moment of its own, and one says it.
+/// By what an outage is known from others. Of several instances each sees it begin at a moment of its own, and one says it.
 fn occasion(store: &dyn Store, since: Option<Timestamp>) -> String {
     let since = since.unwrap_or(Timestamp::UNIX_EPOCH);
     match store.is_shared() {

@@ -33,7 +33,7 @@ use crate::flow::watch::instances::Differences;
 use crate::flow::watch::mistakes::Mistakes;
 use crate::flow::watch::observing::Observing;
 use crate::flow::watch::reports::LastReport;
-use crate::flow::watch::scope::{Absences, Company, Leads, Scope};
+use crate::flow::watch::scope::{Absences, Company, Leads, WatchScope};
 use crate::flow::{Clock, Current, clock_skew};
 use crate::store::health::{DeadLetterStats, HealthQuery, HealthSnapshot, UnroutedEvent};
 use crate::store::{Store, StoreError};
@@ -187,10 +187,10 @@ impl SelfWatch {
     }
 
     /// What this instance watches now.
-    fn scope(&self) -> Scope {
+    fn scope(&self) -> WatchScope {
         let leads = self.with.leadership.leads(self.with.clock.elapsed());
         let name = self.with.company.as_ref().map(|company| company.instance.name.clone());
-        Scope::new(name, if leads { Leads::Yes } else { Leads::No })
+        WatchScope::new(name, if leads { Leads::Yes } else { Leads::No })
     }
 
     fn states(

@@ -32,6 +32,7 @@ mod flood;
 mod hostile_templates;
 mod http;
 mod init;
+mod instances;
 mod keeta;
 mod last_good;
 mod log_options;

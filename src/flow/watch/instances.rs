@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operator_hears_which_instances_differ_in_what() {
+    fn the_operator_is_notified_of_which_instances_differ_in_what() {
         let configurations = said(vec![listed("a:1", "1", "x"), listed("b:1", "1", "y"), listed("c:1", "1", "x")]);
         assert_eq!(configurations, [(Topic::Configurations, "a:1, c:1 / b:1".to_owned())]);
         let versions = said(vec![listed("a:1", "0.2.0", "x"), listed("b:1", "0.1.0", "x")]);

@@ -31,7 +31,7 @@ pub struct Company {
 pub struct Absences(BTreeMap<String, Elapsed>);
 
 /// What one look is about.
-pub struct Scope {
+pub struct WatchScope {
     /// Absent where there is no other instance.
     name: Option<String>,
     leads: Leads,
@@ -44,7 +44,7 @@ pub enum Leads {
     No,
 }
 
-impl Scope {
+impl WatchScope {
     pub fn new(name: Option<String>, leads: Leads) -> Self {
         Self { name, leads }
     }
@@ -113,8 +113,8 @@ mod tests {
         known.row(&IncidentKey { topic, subject: subject.to_owned() })
     }
 
-    fn scope(name: &str, leads: Leads) -> Scope {
-        Scope::new(Some(name.to_owned()), leads)
+    fn scope(name: &str, leads: Leads) -> WatchScope {
+        WatchScope::new(Some(name.to_owned()), leads)
     }
 
     #[test]
@@ -125,7 +125,7 @@ mod tests {
             row(Topic::MachineClock, " @ one:1"),
             row(Topic::Dead, "kitchen"),
         ];
-        let seen = |scope: &Scope| {
+        let seen = |scope: &WatchScope| {
             let known = rows.iter().filter_map(|row| scope.known(row));
             known.map(|(key, _)| (key.subject.clone(), scope.subject(&key))).collect::<Vec<_>>()
         };
@@ -134,7 +134,7 @@ mod tests {
         };
         assert_eq!(seen(&scope("one:1", Leads::No)), owned(&[("/var", "/var @ one:1"), ("", " @ one:1")]));
         assert_eq!(seen(&scope("two:1", Leads::Yes)), owned(&[("/var", "/var @ two:1"), ("kitchen", "kitchen")]));
-        let alone = Scope::new(None, Leads::Yes);
+        let alone = WatchScope::new(None, Leads::Yes);
         assert_eq!(alone.subject(&IncidentKey { topic: Topic::Disk, subject: "/var".to_owned() }), "/var");
     }
 

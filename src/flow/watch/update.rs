@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::flow::notice::Topic;
 use crate::flow::watch::condition_state::IncidentKey;
 use crate::flow::watch::incidents::{IncidentChange, KnownIncident};
-use crate::flow::watch::scope::Scope;
+use crate::flow::watch::scope::WatchScope;
 use crate::flow::watch::{SelfWatch, observing};
 use crate::store::StoreError;
 use crate::store::health::{HealthSnapshot, Incident, IncidentUpdate};
@@ -16,7 +16,7 @@ impl SelfWatch {
         &self,
         key: &IncidentKey,
         change: &IncidentChange,
-        scope: &Scope,
+        scope: &WatchScope,
         sight: &HealthSnapshot,
         now: Timestamp,
     ) -> Result<(), StoreError> {

@@ -1,0 +1,185 @@
+//! Leases in memory, on a clock that the test moves, for instances whose connection it can cut.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future;
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use orderbell::flow::Clock;
+use orderbell::store::fencing::FencingToken;
+use orderbell::store::leases::{Announcement, Grant, HeldLease, Leases, ListedInstance, Roster};
+use orderbell::store::queue::attempt::PacingState;
+use orderbell::store::sql::take_over;
+use orderbell::store::{StoreError, StoreFuture};
+use rusqlite::Connection;
+
+/// An instance that was not seen for so long is listed no more, as in the stores.
+const LISTED: SignedDuration = SignedDuration::from_secs(15);
+
+/// What all instances share.
+pub struct LeaseTable {
+    /// The database's clock.
+    clock: Clock,
+    /// The file in which what was left under way is taken up.
+    path: PathBuf,
+    rows: Mutex<Rows>,
+}
+
+#[derive(Default)]
+struct Rows {
+    leases: BTreeMap<String, Row>,
+    instances: BTreeMap<String, (Announcement, SignedDuration)>,
+    /// Who held each lease from when on, in the sequence in which they acquired them.
+    holders: Vec<(String, String)>,
+}
+
+struct Row {
+    owner: String,
+    fence: i64,
+    until: SignedDuration,
+}
+
+impl LeaseTable {
+    pub fn new(clock: Clock, path: PathBuf) -> Arc<Self> {
+        Arc::new(Self { clock, path, rows: Mutex::default() })
+    }
+
+    /// The connection of one instance.
+    pub fn connect(self: &Arc<Self>) -> Arc<Connected> {
+        Arc::new(Connected { table: self.clone(), is_cut: AtomicBool::new(false) })
+    }
+
+    /// Who holds which lease now, by the lease.
+    pub fn holders(&self) -> BTreeMap<String, String> {
+        let now = self.clock.elapsed();
+        let rows = self.rows.lock().unwrap();
+        let held = rows.leases.iter().filter(|(_, row)| row.until > now);
+        held.map(|(lease, row)| (lease.clone(), row.owner.clone())).collect()
+    }
+
+    /// How often a lease has got another holder.
+    pub fn acquired(&self) -> usize {
+        self.rows.lock().unwrap().holders.len()
+    }
+}
+
+pub struct Connected {
+    table: Arc<LeaseTable>,
+    pub is_cut: AtomicBool,
+}
+
+impl Connected {
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Rows, SignedDuration) -> T,
+    ) -> BoxFuture<'static, Result<T, StoreError>> {
+        if self.is_cut.load(Ordering::Acquire) {
+            return future::ready(Err(StoreError::Unavailable("it is cut".to_owned()))).boxed();
+        }
+        let now = self.table.clock.elapsed();
+        future::ready(Ok(work(&mut self.table.rows.lock().unwrap(), now))).boxed()
+    }
+}
+
+impl Rows {
+    fn roster(&self, now: SignedDuration) -> Roster {
+        let listed = self.instances.values().filter(|(_, seen)| now - *seen < LISTED);
+        let listed = listed.map(|(announcement, seen)| ListedInstance {
+            announcement: announcement.clone(),
+            schema: 1,
+            began_ago: now,
+            seen_ago: now - *seen,
+        });
+        let held = self.leases.iter().filter(|(_, row)| row.until > now).map(|(lease, row)| HeldLease {
+            token: FencingToken { lease: lease.clone(), number: row.fence },
+            instance: row.owner.clone(),
+            lasts: Some(row.until - now),
+        });
+        Roster { instances: listed.collect(), leases: held.collect() }
+    }
+
+    fn has(&self, token: &FencingToken) -> bool {
+        self.leases.get(&token.lease).is_some_and(|row| row.fence == token.number)
+    }
+}
+
+impl Leases for Connected {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn announce(&self, instance: Announcement) -> StoreFuture<'_, Roster> {
+        self.ask(|rows, now| {
+            rows.instances.insert(instance.id.clone(), (instance, now));
+            rows.roster(now)
+        })
+    }
+
+    fn roster(&self) -> StoreFuture<'_, Roster> {
+        self.ask(|rows, now| rows.roster(now))
+    }
+
+    fn withdraw(&self, instance: &str) -> StoreFuture<'_, ()> {
+        self.ask(|rows, _| drop(rows.instances.remove(instance)))
+    }
+
+    fn acquire(&self, lease: &str, instance: &str, lasts: SignedDuration) -> StoreFuture<'_, Option<Grant>> {
+        self.ask(|rows, now| {
+            let before = rows.leases.get(lease);
+            if before.is_some_and(|row| row.until > now && row.owner != instance) {
+                return None;
+            }
+            let fence = before.map_or(1, |row| row.fence + 1);
+            rows.leases.insert(lease.to_owned(), Row { owner: instance.to_owned(), fence, until: now + lasts });
+            rows.holders.push((lease.to_owned(), instance.to_owned()));
+            Some(Grant { token: FencingToken { lease: lease.to_owned(), number: fence }, lasts: Some(lasts) })
+        })
+    }
+
+    fn renew(&self, tokens: Vec<FencingToken>, lasts: Vec<SignedDuration>) -> StoreFuture<'_, Vec<Option<Grant>>> {
+        self.ask(|rows, now| {
+            let renewed = tokens.into_iter().zip(lasts).map(|(token, lasts)| {
+                let row = rows.leases.get_mut(&token.lease).filter(|row| row.fence == token.number)?;
+                row.until = now + lasts;
+                Some(Grant { token, lasts: Some(lasts) })
+            });
+            renewed.collect()
+        })
+    }
+
+    fn release(&self, tokens: Vec<FencingToken>) -> StoreFuture<'_, ()> {
+        self.ask(|rows, now| {
+            for token in tokens.into_iter().filter(|token| rows.has(token)).collect::<Vec<_>>() {
+                let row = rows.leases.get_mut(&token.lease).expect("it is there");
+                (row.owner, row.until) = (String::new(), now);
+            }
+        })
+    }
+
+    fn take_over(
+        &self,
+        token: FencingToken,
+        channels: Vec<String>,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Option<PacingState>> {
+        let path = self.table.path.clone();
+        let is_good = self.ask(|rows, _| rows.has(&token));
+        Box::pin(async move {
+            if !is_good.await? {
+                return Ok(None);
+            }
+            let connection = Connection::open(path).expect("the store opens");
+            connection.busy_timeout(Duration::from_secs(5)).expect("it waits");
+            Ok(Some(take_over::take_over(&connection, &token.lease, &channels, now).expect("it is taken up")))
+        })
+    }
+
+    fn woken(&self) -> BoxFuture<'_, Vec<String>> {
+        Box::pin(future::pending())
+    }
+}

@@ -1,0 +1,231 @@
+//! Instances on one store, whose receivers say which instance sent them something, on a clock that the test moves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use orderbell::channel::http::{Http, Settings};
+use orderbell::channel::settings::ChannelSettings;
+use orderbell::channel::{Attempt, Channel, SendFuture};
+use orderbell::domain::mask::known::{Mask, Masking};
+use orderbell::domain::message::{Message, Part, PartForm};
+use orderbell::domain::retry::{Answer, Outcome};
+use orderbell::domain::template::Templates;
+use orderbell::flow::clock_skew::ClockSkews;
+use orderbell::flow::composing::Composing;
+use orderbell::flow::context::{WorkerChannel, WorkerContext};
+use orderbell::flow::instance::Instance;
+use orderbell::flow::lease_keeper::LeaseKeeper;
+use orderbell::flow::notice::Notices;
+use orderbell::flow::notifier::Notifier;
+use orderbell::flow::pacers::Pacers;
+use orderbell::flow::routing::RoutingSnapshot;
+use orderbell::flow::supervisor::Supervisor;
+use orderbell::flow::worker_pool::WorkerPool;
+use orderbell::flow::{Clock, Current};
+use orderbell::store::Store;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::instances::leases::{Connected, LeaseTable};
+use crate::store::conformance::scene::{at, placed};
+use crate::support::stores;
+
+/// How long something that must come may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A message that a receiver got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub instance: String,
+    pub channel: String,
+}
+
+struct Receiver {
+    from: Sent,
+    tell: UnboundedSender<Sent>,
+    masking: Masking,
+    /// It takes a message and answers nothing.
+    is_silent: Arc<AtomicBool>,
+}
+
+impl Channel for Receiver {
+    fn kind(&self) -> &'static str {
+        "webhook"
+    }
+
+    fn credential(&self) -> String {
+        format!("credential of {}", self.from.channel)
+    }
+
+    fn in_order(&self) -> bool {
+        true
+    }
+
+    fn supports_digest(&self) -> bool {
+        false
+    }
+
+    fn write(&self, _: &Message, form: PartForm) -> Vec<Part> {
+        vec![Part { index: 0, form, body: "hello".to_owned() }]
+    }
+
+    fn exchange<'a>(&'a self, _: &'a Http, _: &'a Part, _: &'a Attempt) -> SendFuture<'a> {
+        Box::pin(async move {
+            // The test may be over.
+            let _ = self.tell.send(self.from.clone());
+            if self.is_silent.load(Ordering::Acquire) {
+                std::future::pending::<()>().await;
+            }
+            Answer { outcome: Outcome::Delivered, detail: "said".to_owned() }
+        })
+    }
+
+    fn mask(&self) -> &Mask {
+        self.masking.mask(|secrets| secrets)
+    }
+}
+
+/// All instances and what they share.
+pub struct House {
+    _folder: TempDir,
+    pub store: Arc<dyn Store>,
+    pub table: Arc<LeaseTable>,
+    elapsed_s: Arc<AtomicI64>,
+    clock: Clock,
+    tell: UnboundedSender<Sent>,
+    sent: UnboundedReceiver<Sent>,
+    orders: u32,
+}
+
+/// One of them.
+pub struct OneInstance {
+    pub keeper: LeaseKeeper,
+    pub leases: Arc<Connected>,
+    /// Its receivers answer nothing.
+    pub is_silent: Arc<AtomicBool>,
+    pub stop: CancellationToken,
+    pub supervisor: Supervisor,
+    notifier: Notifier,
+    _pool: WorkerPool,
+}
+
+impl House {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("bell.db");
+        let elapsed_s: Arc<AtomicI64> = Arc::default();
+        let hands = elapsed_s.clone();
+        let elapsed = move || SignedDuration::from_secs(hands.load(Ordering::Acquire));
+        let now = elapsed.clone();
+        let clock = Clock::with(move || at(0) + now(), elapsed);
+        let store = stores::open(&path, at(0)).expect("the store opens");
+        let table = LeaseTable::new(clock.clone(), path);
+        let (tell, sent) = mpsc::unbounded_channel();
+        Self { _folder: folder, store, table, elapsed_s, clock, tell, sent, orders: 0 }
+    }
+
+    pub fn wait(&self, seconds: i64) {
+        self.elapsed_s.fetch_add(seconds, Ordering::AcqRel);
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// An instance with these channels, which has not looked for leases yet.
+    pub fn instance(&self, name: &str, channels: &[&str]) -> OneInstance {
+        let (leases, clock) = (self.table.connect(), self.clock.clone());
+        let instance = Instance::new(name, 1, "x".to_owned(), Uuid::now_v7());
+        let pacers = Pacers::default();
+        let keeper = LeaseKeeper::new(leases.clone(), instance, pacers.clone(), clock.clone());
+        let (stop, notifier) = (CancellationToken::new(), Notifier::default());
+        let supervisor = Supervisor::new(clock.clone(), &stop);
+        let context = WorkerContext {
+            store: self.store.clone(),
+            templates: Current::new(Templates::built_in().expect("they compile")),
+            notifier: notifier.clone(),
+            notices: Notices::new(self.store.clone(), Current::new(RoutingSnapshot::default()), notifier.clone()),
+            clock_skews: ClockSkews::default(),
+            clock,
+            pacers,
+            composing: Composing::default(),
+        };
+        let mut pool = WorkerPool::new(context, supervisor.clone(), keeper.tenures.clone());
+        let is_silent: Arc<AtomicBool> = Arc::default();
+        for channel in channels {
+            let from = Sent { instance: name.to_owned(), channel: (*channel).to_owned() };
+            let receiver =
+                Receiver { from, tell: self.tell.clone(), masking: Masking::default(), is_silent: is_silent.clone() };
+            pool.start(WorkerChannel {
+                name: (*channel).to_owned(),
+                channel: Arc::new(receiver),
+                http: Http::new(&Settings::default()).expect("a client"),
+                settings: toml::from_str::<ChannelSettings>("kind = 'webhook'\nlanguage = 'en'").expect("settings"),
+            });
+        }
+        OneInstance { keeper, leases, is_silent, stop, supervisor, notifier, _pool: pool }
+    }
+
+    /// An order for each of these channels.
+    pub async fn order(&mut self, channels: &[&str]) {
+        self.orders += 1;
+        self.store.record(placed(&self.orders.to_string(), channels)).await.expect("recorded");
+    }
+
+    /// The next message that a receiver gets.
+    pub async fn next(&mut self, instances: &[&OneInstance]) -> Sent {
+        instances.iter().for_each(|one| one.notifier.wake_all());
+        let next = tokio::time::timeout(PATIENCE, self.sent.recv()).await;
+        next.expect("in time").expect("some instance lives")
+    }
+
+    /// Whether any receiver has got a message that was not asked for yet.
+    pub fn has_more(&mut self) -> bool {
+        self.sent.try_recv().is_ok()
+    }
+
+    /// Which instance works which channel, by channel; leading is one.
+    pub fn holders(&self) -> BTreeMap<String, String> {
+        let short = |name: &String| name.split([':', ' ']).next().unwrap_or_default().to_owned();
+        let channel = |lease: &String| lease.trim_start_matches("credential of ").to_owned();
+        self.table.holders().iter().map(|(lease, owner)| (channel(lease), short(owner))).collect()
+    }
+
+    /// How many leases each instance holds, the one to lead aside.
+    pub fn shares(&self) -> BTreeMap<String, usize> {
+        let mut shares = BTreeMap::new();
+        for (_, owner) in self.holders().into_iter().filter(|(lease, _)| lease != "leader") {
+            *shares.entry(owner).or_default() += 1;
+        }
+        shares
+    }
+}
+
+impl OneInstance {
+    pub async fn look(&self) {
+        self.keeper.look().await.expect("it can look");
+    }
+
+    /// Ends properly.
+    pub async fn end(self) {
+        self.stop.cancel();
+        self.keeper.clone().run(self.stop.clone()).await;
+        self.supervisor.ended().await;
+    }
+
+    /// Looks until its workers have ended and what it has to give back is released.
+    pub async fn settle(&self) {
+        for tenure in self.keeper.tenures.held() {
+            if tenure.over().is_cancelled() {
+                tenure.left().await;
+            }
+        }
+        self.look().await;
+    }
+}
