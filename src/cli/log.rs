@@ -5,6 +5,7 @@ mod writer;
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use std::{env, fmt, io, panic};
 
@@ -80,7 +81,7 @@ pub fn start_with(options: LogOptions, default: &str) -> Result<Log, Failure> {
         OutputFormat::Json => log.json().init(),
         OutputFormat::Text => {
             let colour = colour(std::io::stderr().is_terminal());
-            log.with_timer(LocalTime(options.zone)).with_ansi(colour == Colour::Always).init();
+            log.with_timer(LocalTime::new(options.zone)).with_ansi(colour == Colour::Always).init();
         }
     }
     panic::set_hook(Box::new(log_panic));
@@ -88,16 +89,42 @@ pub fn start_with(options: LogOptions, default: &str) -> Result<Log, Failure> {
 }
 
 /// `2026-11-29T20:02:54.249+08:00`
-struct LocalTime(TimeZone);
+struct LocalTime {
+    zone: TimeZone,
+    /// The second of the last line: under load many lines are of one.
+    second: Mutex<Option<Second>>,
+}
 
-impl FormatTime for LocalTime {
-    fn format_time(&self, line: &mut Writer<'_>) -> fmt::Result {
-        write!(line, "{}", written(Timestamp::now(), &self.0))
+/// A second as it is written, without its fractions.
+struct Second {
+    at: i64,
+    before: String,
+    after: String,
+}
+
+impl LocalTime {
+    fn new(zone: TimeZone) -> Self {
+        Self { zone, second: Mutex::default() }
+    }
+
+    fn write(&self, at: Timestamp, line: &mut impl fmt::Write) -> fmt::Result {
+        let millisecond = at.as_millisecond();
+        let (whole, fraction) = (millisecond.div_euclid(1000), millisecond.rem_euclid(1000));
+        let mut second = self.second.lock().unwrap_or_else(PoisonError::into_inner);
+        second.take_if(|second| second.at != whole);
+        let Second { before, after, .. } = second.get_or_insert_with(|| {
+            let zoned = at.to_zoned(self.zone.clone());
+            let before = zoned.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+            Second { at: whole, before, after: zoned.strftime("%:z").to_string() }
+        });
+        write!(line, "{before}.{fraction:03}{after}")
     }
 }
 
-fn written(at: Timestamp, zone: &TimeZone) -> impl fmt::Display {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+impl FormatTime for LocalTime {
+    fn format_time(&self, line: &mut Writer<'_>) -> fmt::Result {
+        self.write(Timestamp::now(), line)
+    }
 }
 
 fn say_lost(lost: u64, error: Option<&io::Error>) {
@@ -178,6 +205,22 @@ mod tests {
     }
 
     #[test]
+    fn each_line_has_its_own_time_also_where_the_offset_changes() {
+        // On that day the clocks of New York were put back at two.
+        let time = LocalTime::new(TimeZone::get("America/New_York").unwrap());
+        for (at, says) in [
+            ("2026-11-01T05:59:59.999Z", "2026-11-01T01:59:59.999-04:00"),
+            ("2026-11-01T06:00:00.001Z", "2026-11-01T01:00:00.001-05:00"),
+            ("2026-11-01T06:00:00.870Z", "2026-11-01T01:00:00.870-05:00"),
+            ("2026-11-01T05:59:59Z", "2026-11-01T01:59:59.000-04:00"),
+        ] {
+            let mut written = String::new();
+            time.write(at.parse().unwrap(), &mut written).unwrap();
+            assert_eq!(written, says);
+        }
+    }
+
+    #[test]
     fn times_for_people_are_those_of_their_zone_with_its_offset() {
         let at: Timestamp = "2026-11-29T12:02:54.2497Z".parse().unwrap();
         for (zone, says) in [
@@ -186,7 +229,9 @@ mod tests {
             ("Asia/Kolkata", "2026-11-29T17:32:54.249+05:30"),
             ("UTC", "2026-11-29T12:02:54.249+00:00"),
         ] {
-            assert_eq!(written(at, &TimeZone::get(zone).unwrap()).to_string(), says);
+            let (time, mut written) = (LocalTime::new(TimeZone::get(zone).unwrap()), String::new());
+            time.write(at, &mut written).unwrap();
+            assert_eq!(written, says);
         }
     }
 }

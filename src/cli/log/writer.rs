@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 
 /// So many bytes of lines may wait, and as many more may be with the thread; what comes beyond is lost, and counted.
 const MOST_BYTES: usize = 512 * 1024;
+/// After a write, lines gather for so long: under load, many are one write. One that comes in a quiet moment is written at once.
+const GATHERING: Duration = Duration::from_millis(10);
+/// So many bytes of lines do not wait for more.
+const MANY_BYTES: usize = 64 * 1024;
 /// Between two tries to write where the other end is not ready, and says so instead of letting us wait.
 const NOT_READY: Duration = Duration::from_millis(20);
 
@@ -23,13 +27,19 @@ pub struct Lines(Arc<Shared>);
 
 struct Shared {
     queue: Mutex<Queue>,
-    /// Notified when lines have come, and when some are written.
-    changed: Condvar,
+    /// Notified when the thread has something to do.
+    came: Condvar,
+    /// Notified when some lines are written.
+    written: Condvar,
 }
 
 #[derive(Default)]
 struct Queue {
     bytes: Vec<u8>,
+    /// As many bytes of lines as the thread sleeps for: to notify it for each line costs more than to write it.
+    awaited: Option<usize>,
+    /// Somebody waits until everything is written.
+    is_urgent: bool,
     /// The thread is writing what it took.
     is_busy: bool,
     lost: u64,
@@ -45,8 +55,20 @@ impl Lines {
         out: impl Write + Send + 'static,
         say_lost: impl Fn(u64, Option<&io::Error>) + Send + 'static,
     ) -> io::Result<Self> {
-        let lines = Self(Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new() }));
-        let mut thread = Thread { lines: lines.clone(), out, is_within_line: false, failure: None };
+        Self::start_gathering(GATHERING, out, say_lost)
+    }
+
+    /// As [`Lines::start`], with how long lines gather after a write.
+    fn start_gathering(
+        gathering: Duration,
+        out: impl Write + Send + 'static,
+        say_lost: impl Fn(u64, Option<&io::Error>) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (came, written) = (Condvar::new(), Condvar::new());
+        let lines = Self(Arc::new(Shared { queue: Mutex::default(), came, written }));
+        let (bytes, gathered) = (Vec::new(), Instant::now());
+        let mut thread =
+            Thread { lines: lines.clone(), out, gathering, gathered, bytes, is_within_line: false, failure: None };
         thread::Builder::new().name("log".to_owned()).spawn(move || {
             WRITES.set(true);
             loop {
@@ -65,7 +87,9 @@ impl Lines {
             if left.is_zero() {
                 return;
             }
-            (queue, _) = self.0.changed.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner);
+            queue.is_urgent = true;
+            self.0.came.notify_all();
+            (queue, _) = self.0.written.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -73,14 +97,25 @@ impl Lines {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for lines and takes them.
-    fn take(&self) -> Vec<u8> {
+    /// Waits until lines have gathered, and takes them in place of these, which are written.
+    fn take(&self, gathered: Instant, bytes: &mut Vec<u8>) {
+        bytes.clear();
+        bytes.shrink_to(MANY_BYTES);
         let mut queue = self.queue();
-        while queue.bytes.is_empty() {
-            queue = self.0.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        while queue.bytes.len() < MANY_BYTES && !queue.is_urgent {
+            let left = gathered.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            queue.awaited = Some(MANY_BYTES);
+            (queue, _) = self.0.came.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner);
         }
-        queue.is_busy = true;
-        std::mem::take(&mut queue.bytes)
+        while queue.bytes.is_empty() {
+            queue.awaited = Some(1);
+            queue = self.0.came.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        (queue.awaited, queue.is_urgent, queue.is_busy) = (None, false, true);
+        std::mem::swap(bytes, &mut queue.bytes);
     }
 }
 
@@ -88,11 +123,15 @@ impl Write for Lines {
     /// Takes one whole line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut queue = self.queue();
-        if queue.bytes.len() + line.len() <= MOST_BYTES || WRITES.get() {
-            queue.bytes.extend_from_slice(line);
-            self.0.changed.notify_all();
-        } else {
+        if queue.bytes.len() + line.len() > MOST_BYTES && !WRITES.get() {
             queue.lost += 1;
+            return Ok(line.len());
+        }
+        queue.bytes.extend_from_slice(line);
+        if queue.awaited.is_some_and(|awaited| queue.bytes.len() >= awaited) {
+            queue.awaited = None;
+            drop(queue);
+            self.0.came.notify_one();
         }
         Ok(line.len())
     }
@@ -106,6 +145,11 @@ impl Write for Lines {
 struct Thread<W> {
     lines: Lines,
     out: W,
+    gathering: Duration,
+    /// When what came since the last write has gathered.
+    gathered: Instant,
+    /// What it took last.
+    bytes: Vec<u8>,
     /// The last line was cut short by a failure.
     is_within_line: bool,
     /// Why lines were lost last.
@@ -114,7 +158,8 @@ struct Thread<W> {
 
 impl<W: Write> Thread<W> {
     fn write_some(&mut self, say_lost: &impl Fn(u64, Option<&io::Error>)) {
-        let bytes = self.lines.take();
+        let mut bytes = std::mem::take(&mut self.bytes);
+        self.lines.take(self.gathered, &mut bytes);
         let mut written = 0;
         let result = self.write(&bytes, &mut written);
         if let Some(last) = bytes[..written].last() {
@@ -135,8 +180,9 @@ impl<W: Write> Thread<W> {
                 }
             }
         }
+        (self.bytes, self.gathered) = (bytes, Instant::now() + self.gathering);
         self.lines.queue().is_busy = false;
-        self.lines.0.changed.notify_all();
+        self.lines.0.written.notify_all();
     }
 
     fn write(&mut self, bytes: &[u8], written: &mut usize) -> io::Result<()> {
@@ -196,12 +242,16 @@ mod tests {
     type Lost = mpsc::Receiver<(u64, Option<ErrorKind>)>;
 
     fn start() -> (Lines, Answers, Arc<Mutex<Vec<u8>>>, Lost) {
+        start_gathering(GATHERING)
+    }
+
+    fn start_gathering(gathering: Duration) -> (Lines, Answers, Arc<Mutex<Vec<u8>>>, Lost) {
         let ((answer, answers), (say, lost), took) = (mpsc::channel(), mpsc::channel(), Arc::default());
         let out = Out { answers, took: Arc::clone(&took) };
         let say_lost = move |count, error: Option<&io::Error>| {
             say.send((count, error.map(io::Error::kind))).unwrap();
         };
-        (Lines::start(out, say_lost).unwrap(), answer, took, lost)
+        (Lines::start_gathering(gathering, out, say_lost).unwrap(), answer, took, lost)
     }
 
     #[test]
@@ -220,6 +270,29 @@ mod tests {
         lines.flush_within(PATIENCE);
         assert_eq!(String::from_utf8_lossy(&took.lock().unwrap()), "on\nthree\n");
         assert!(lost.try_recv().is_err(), "said once");
+    }
+
+    #[test]
+    fn a_line_in_a_quiet_moment_is_written_at_once_and_those_shortly_after_it_together() {
+        let (mut lines, answer, took, _lost) = start_gathering(PATIENCE * 100);
+        let wait_for = |bytes: usize| {
+            while took.lock().unwrap().len() < bytes {
+                thread::yield_now()
+            }
+        };
+        answer.send(Ok(usize::MAX)).unwrap();
+        lines.write_all(b"one\n").unwrap();
+        wait_for(4);
+        lines.write_all(b"two\n").unwrap();
+        lines.write_all(b"three\n").unwrap();
+        // Of a second write, nothing would come.
+        answer.send(Ok(usize::MAX)).unwrap();
+        answer.send(Ok(0)).unwrap();
+        lines.flush_within(PATIENCE);
+        assert_eq!(String::from_utf8_lossy(&took.lock().unwrap()), "one\ntwo\nthree\n");
+        drop(answer);
+        lines.write_all(&[b'x'; MANY_BYTES]).unwrap();
+        wait_for(14);
     }
 
     #[test]
