@@ -1,5 +1,5 @@
-//! One group of jobs, one transaction, and everyone is answered after the commit: first all records together, then each other
-//! change in a savepoint of its own, then all ends and all begins of attempts together.
+//! One group of jobs, one transaction, and everyone is answered after the commit: first all records, all ends and all begins of
+//! attempts together, then each other change in a savepoint of its own.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -79,26 +79,18 @@ pub fn commit(
     group: Vec<WriterJob>,
     confirm: impl FnOnce() -> Result<(), StoreError>,
 ) -> Ended {
-    let Sorted { records, replies, changes, claims, settles } = Sorted::of(group);
-    let mut begun = connection.begin();
-    let mut recorded = None;
-    if begun.is_ok() && !records.is_empty() {
-        recorded = record_at_once(connection, &records);
-        if recorded.is_none() {
+    let sorted = Sorted::of(group);
+    let (mut begun, mut done) = (connection.begin(), None);
+    if begun.is_ok() {
+        done = sorted.at_once(connection);
+        if done.is_none() {
             // One of them cannot be written: all are taken back, and each has its own try.
             begun = begin_anew(connection);
         }
     }
     let transaction = begun.as_ref().map(|()| connection).map_err(|failure| &failure.error);
-    let recorded = recorded.unwrap_or_else(|| record_one_by_one(transaction, &records));
-    let mut answers: Vec<Afterwards> = replies.into_iter().zip(recorded).map(answer).collect();
-    answers.extend(changes.into_iter().map(|change| change(transaction)));
-    let (settles, refused) = leased(transaction, settles, Fenced::Settle, |settle| &settle.token);
-    answers.extend(refused);
-    answers.extend(together(transaction, settles, settle::settle));
-    let (claims, refused) = leased(transaction, claims, Fenced::Claim, |claim| &claim.token);
-    answers.extend(refused);
-    answers.extend(together(transaction, claims, claim::claim));
+    let done = done.unwrap_or_else(|| sorted.each(transaction));
+    let answers = sorted.answers(done, transaction);
     let (ended, outcome) = end(connection, begun, confirm);
     for answer in answers {
         answer(ended.clone());
@@ -108,12 +100,9 @@ pub fn commit(
 
 /// Answers a group of jobs that nothing of it can be done.
 pub fn refuse(group: Vec<WriterJob>, error: &StoreError) {
-    let Sorted { replies, changes, claims, settles, .. } = Sorted::of(group);
-    let mut answers: Vec<Afterwards> = replies.into_iter().map(|reply| answer((reply, Err(error.clone())))).collect();
-    answers.extend(changes.into_iter().map(|change| change(Err(error))));
-    answers.extend(together(Err(error), settles, settle::settle));
-    answers.extend(together(Err(error), claims, claim::claim));
-    for answer in answers {
+    let sorted = Sorted::of(group);
+    let done = sorted.each(Err(error));
+    for answer in sorted.answers(done, Err(error)) {
         answer(Err(error.clone()));
     }
 }
@@ -146,6 +135,56 @@ impl Sorted {
         }
         sorted
     }
+
+    /// Does everything but the other changes, or nothing of it: `None`. Without a savepoint, which costs a copy of each page.
+    fn at_once(&self, connection: &dyn Transactions) -> Option<Done> {
+        let work = || {
+            let good = |fenced| move |tokens: &BTreeSet<FencingToken>| connection.good(tokens, fenced);
+            let settle = |jobs: &[&Settle]| Ok(settle::settle(connection, jobs)?.into_iter().map(Ok).collect());
+            let claim = |jobs: &[&Claim]| Ok(claim::claim(connection, jobs)?.into_iter().map(Ok).collect());
+            let recorded = record_at_once(connection, &self.records)?;
+            let settled = leased(&self.settles, |settle| &settle.token, good(Fenced::Settle), settle)?;
+            let claimed = leased(&self.claims, |claim| &claim.token, good(Fenced::Claim), claim)?;
+            sql::Result::Ok(Done { recorded, settled, claimed })
+        };
+        std::panic::catch_unwind(AssertUnwindSafe(work)).ok()?.ok()
+    }
+
+    /// The same, each by itself as far as it must be.
+    fn each(&self, transaction: Result<&dyn Transactions, &StoreError>) -> Done {
+        let good = |fenced| {
+            move |tokens: &BTreeSet<FencingToken>| {
+                let connection = transaction.map_err(StoreError::clone)?;
+                in_transaction(transaction, |_| connection.good(tokens, fenced))
+            }
+        };
+        let recorded = record_one_by_one(transaction, &self.records);
+        let settle = |jobs: &[&Settle]| Ok(together(transaction, jobs, settle::settle));
+        let settled = leased(&self.settles, |settle| &settle.token, good(Fenced::Settle), settle);
+        let claim = |jobs: &[&Claim]| Ok(together(transaction, jobs, claim::claim));
+        let claimed = leased(&self.claims, |claim| &claim.token, good(Fenced::Claim), claim);
+        Done {
+            recorded,
+            settled: settled.unwrap_or_else(|error: StoreError| vec![Err(error); self.settles.len()]),
+            claimed: claimed.unwrap_or_else(|error: StoreError| vec![Err(error); self.claims.len()]),
+        }
+    }
+
+    /// Makes the other changes, and answers everybody.
+    fn answers(self, done: Done, transaction: Result<&dyn Transactions, &StoreError>) -> Vec<Afterwards> {
+        let mut answers: Vec<Afterwards> = self.replies.into_iter().zip(done.recorded).map(answer).collect();
+        answers.extend(self.changes.into_iter().map(|change| change(transaction)));
+        answers.extend(self.settles.into_iter().map(|(_, reply)| reply).zip(done.settled).map(answer));
+        answers.extend(self.claims.into_iter().map(|(_, reply)| reply).zip(done.claimed).map(answer));
+        answers
+    }
+}
+
+/// What a group has come to, sort by sort.
+struct Done {
+    recorded: Vec<Result<Recorded, StoreError>>,
+    settled: Vec<Result<(), StoreError>>,
+    claimed: Vec<Result<Claimed, StoreError>>,
 }
 
 fn begin_anew(connection: &dyn Transactions) -> Result<(), NotBegun> {
@@ -169,11 +208,12 @@ fn end(
     (ended, outcome)
 }
 
-/// Records all of a group, or nothing of it: `None`.
-fn record_at_once(connection: &dyn Connection, records: &[Prepared]) -> Option<Vec<Result<Recorded, StoreError>>> {
-    let recorded = std::panic::catch_unwind(AssertUnwindSafe(|| record::record_all(connection, records)));
-    let recorded = recorded.ok()?.ok()?.into_iter();
-    Some(recorded.map(|one| one.map_err(|error| StoreError::Unavailable(error.to_string()))).collect())
+fn record_at_once(connection: &dyn Connection, records: &[Prepared]) -> sql::Result<Vec<Result<Recorded, StoreError>>> {
+    if records.is_empty() {
+        return Ok(Vec::new());
+    }
+    let recorded = record::record_all(connection, records)?.into_iter();
+    Ok(recorded.map(|one| one.map_err(|error| StoreError::Unavailable(error.to_string()))).collect())
 }
 
 fn record_one_by_one(
@@ -189,46 +229,38 @@ fn record_one_by_one(
     records.iter().map(one).collect()
 }
 
-/// Of jobs of one sort, those that are asked under a lease that is good for them, and the answers to the others.
-fn leased<J, T: 'static>(
-    transaction: Result<&dyn Transactions, &StoreError>,
-    jobs: Vec<Asked<J, T>>,
-    fenced: Fenced,
+/// Does those of the jobs of one sort that are asked under a lease that is good for them, and refuses the others.
+fn leased<J, T, E>(
+    asked: &[Asked<J, T>],
     token: fn(&J) -> &FencingToken,
-) -> (Vec<Asked<J, T>>, Vec<Afterwards>) {
-    let tokens = jobs.iter().map(|(job, _)| token(job));
+    good: impl FnOnce(&BTreeSet<FencingToken>) -> Result<BTreeSet<FencingToken>, E>,
+    work: impl FnOnce(&[&J]) -> Result<Vec<Result<T, StoreError>>, E>,
+) -> Result<Vec<Result<T, StoreError>>, E> {
+    let tokens = asked.iter().map(|(job, _)| token(job));
     let tokens: BTreeSet<FencingToken> = tokens.filter(|token| token.number != 0).cloned().collect();
-    let (Ok(connection), false) = (transaction, tokens.is_empty()) else { return (jobs, Vec::new()) };
-    let good = in_transaction(transaction, |_| connection.good(&tokens, fenced));
-    let (mut going, mut answers) = (Vec::new(), Vec::new());
-    for (job, reply) in jobs {
-        match &good {
-            Err(error) => answers.push(answer((reply, Err(error.clone())))),
-            Ok(good) if token(&job).number == 0 || good.contains(token(&job)) => going.push((job, reply)),
-            Ok(_) => answers.push(answer((reply, Err(StoreError::NotLeased)))),
-        }
-    }
-    (going, answers)
+    let good = if tokens.is_empty() { tokens } else { good(&tokens)? };
+    let is_good = |job: &J| token(job).number == 0 || good.contains(token(job));
+    let going: Vec<&J> = asked.iter().map(|(job, _)| &**job).filter(|job| is_good(job)).collect();
+    let mut done = work(&going)?.into_iter();
+    let of = |job: &J| is_good(job).then(|| done.next()).flatten().unwrap_or(Err(StoreError::NotLeased));
+    Ok(asked.iter().map(|(job, _)| &**job).map(of).collect())
 }
 
 /// Runs jobs of one sort together in one savepoint; where that fails, one after another, so that a bad one takes no other along.
-fn together<J, T: 'static>(
+fn together<J, T>(
     transaction: Result<&dyn Transactions, &StoreError>,
-    jobs: Vec<Asked<J, T>>,
+    jobs: &[&J],
     work: fn(&dyn Connection, &[&J]) -> sql::Result<Vec<T>>,
-) -> Vec<Afterwards> {
-    let (jobs, replies): (Vec<Box<J>>, Vec<ReplySender<T>>) = jobs.into_iter().unzip();
-    let all: Vec<&J> = jobs.iter().map(AsRef::as_ref).collect();
+) -> Vec<Result<T, StoreError>> {
     let run = |jobs: &[&J]| in_transaction(transaction, |connection| work(connection, jobs));
-    let done: Vec<Result<T, StoreError>> = match all.as_slice() {
+    match jobs {
         [] => Vec::new(),
-        [_] => vec![run(&all).map(|mut done| done.remove(0))],
-        _ => match run(&all) {
+        [_] => vec![run(jobs).map(|mut done| done.remove(0))],
+        _ => match run(jobs) {
             Ok(done) => done.into_iter().map(Ok).collect(),
-            Err(_) => all.iter().map(|job| run(&[*job]).map(|mut done| done.remove(0))).collect(),
+            Err(_) => jobs.iter().map(|job| run(&[*job]).map(|mut done| done.remove(0))).collect(),
         },
-    };
-    replies.into_iter().zip(done).map(answer).collect()
+    }
 }
 
 fn answer<T: 'static>((reply, done): (ReplySender<T>, Result<T, StoreError>)) -> Afterwards {
@@ -296,18 +328,9 @@ mod tests {
     fn a_job_that_fails_takes_no_other_of_its_sort_along() {
         let connection = rusqlite::Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY CHECK (n <> 13)); BEGIN IMMEDIATE").unwrap();
-        let (jobs, answers): (Vec<_>, Vec<_>) = [1, 2, 13, 4]
-            .map(|number| {
-                let (reply, answer) = oneshot::channel();
-                ((Box::new(number), reply), answer)
-            })
-            .into_iter()
-            .unzip();
-        let afterwards = together(Ok(&connection), jobs, insert);
+        let done = together(Ok(&connection), &[&1, &2, &13, &4], insert);
         connection.execute_batch("COMMIT").unwrap();
-        afterwards.into_iter().for_each(|answer| answer(Ok(())));
-        let answers: Vec<Option<i64>> = answers.into_iter().map(|mut answer| answer.try_recv().unwrap().ok()).collect();
-        assert_eq!(answers, [Some(1), Some(2), None, Some(4)]);
+        assert_eq!(done.into_iter().map(Result::ok).collect::<Vec<_>>(), [Some(1), Some(2), None, Some(4)]);
         let kept: i64 = connection.query_row("SELECT sum(n) FROM t", [], |row| row.get(0)).unwrap();
         assert_eq!(kept, 7);
     }
