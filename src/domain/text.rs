@@ -82,6 +82,24 @@ fn cut(text: &str, at: usize) -> String {
 ///
 /// Addresses lose their colon (`https：//`), because clients make links of bare ones by themselves.
 pub fn escape_value(text: &str) -> String {
+    if is_inert(text) { text.to_owned() } else { escaped(text) }
+}
+
+/// Whether a text is a clean line of ASCII in which nothing is markup, as most numbers, times and names are.
+fn is_inert(text: &str) -> bool {
+    let mut before = b' ';
+    let mut is_plain = |byte: u8| {
+        let before = std::mem::replace(&mut before, byte);
+        match byte {
+            b'/' => before != b':' && before != b' ',
+            b' ' | b',' | b'.' | b':' | b'-' | b'+' | b'(' | b')' => before != b' ',
+            _ => byte.is_ascii_alphanumeric(),
+        }
+    };
+    text.bytes().all(&mut is_plain) && before != b' ' && list_marker(text).is_none()
+}
+
+fn escaped(text: &str) -> String {
     let line = composed_line(text).replace("://", "：//");
     let mut escaped = String::with_capacity(line.len() + 8);
     let (marker, closing) = (list_marker(&line), closing_marks(&line));
@@ -247,9 +265,15 @@ mod tests {
         assert_eq!(escape_value("# *x* [a](http://b)"), r"\# \*x\* \[a\](http：//b)");
         assert_eq!(escape_value("12. <@all> & `x`"), r"12\. \<@all\> \& \`x\`");
         assert_eq!(escape_value("SAR 1,234.00"), "SAR 1,234.00");
+        assert_eq!(escape_value("1. no list, http://no.link #"), r"1\. no list, http：//no.link \#");
     }
 
     proptest! {
+        #[test]
+        fn a_text_that_needs_no_escaping_is_what_escaping_makes_of_it(text in "[-a1 :/.,()+#]{0,12}|[ -~]{0,12}") {
+            prop_assert_eq!(escape_value(&text), escaped(&text));
+        }
+
         #[test]
         fn a_clean_line_stays_as_it_is(text in any::<String>(), graphemes in 1usize..40) {
             let clean = clean_line(&text, graphemes);
