@@ -1,10 +1,14 @@
 //! Money: integer minor units with an ISO 4217 code; the exponent is the currency's.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use iso_currency::Currency;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize};
+
+/// Room for any amount with a code of ISO 4217.
+const MOST_CHARACTERS: usize = 32;
 
 /// An amount of one currency.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -23,20 +27,47 @@ impl Money {
     /// Digits after the decimal point: 2 for most, 3 for KWD, BHD and OMR, 0 for JPY; 2 for a code that ISO 4217 does
     /// not list.
     pub fn exponent(&self) -> u32 {
-        Currency::from_code(&self.currency).and_then(Currency::exponent).map_or(2, u32::from)
+        thread_local! {
+            /// The currency that was asked for last: a shop has one, and to look through all takes longer than the rest.
+            static LAST: RefCell<(String, u32)> = const { RefCell::new((String::new(), 2)) };
+        }
+        LAST.with_borrow_mut(|(currency, exponent)| {
+            if *currency != self.currency {
+                *exponent = Currency::from_code(&self.currency).and_then(Currency::exponent).map_or(2, u32::from);
+                currency.clone_from(&self.currency);
+            }
+            *exponent
+        })
     }
 
     /// The amount in major units, without grouping and without the code: `46.00`.
     pub fn major(&self) -> String {
+        let mut major = String::with_capacity(MOST_CHARACTERS);
+        self.write_major(&mut major);
+        major
+    }
+
+    /// `SAR 46.00`
+    fn text(&self) -> String {
+        let mut text = String::with_capacity(MOST_CHARACTERS);
+        text.push_str(&self.currency);
+        text.push(' ');
+        self.write_major(&mut text);
+        text
+    }
+
+    fn write_major(&self, out: &mut String) {
         let exponent = self.exponent() as usize;
-        let sign = if self.minor < 0 { "-" } else { "" };
-        let digits = format!("{:0width$}", self.minor.unsigned_abs(), width = exponent + 1);
-        match exponent {
-            0 => format!("{sign}{digits}"),
-            _ => {
-                let (whole, fraction) = digits.split_at(digits.len() - exponent);
-                format!("{sign}{whole}.{fraction}")
-            }
+        if self.minor < 0 {
+            out.push('-');
+        }
+        let digits = self.minor.unsigned_abs().to_string();
+        let (whole, fraction) = digits.split_at(digits.len().saturating_sub(exponent));
+        out.push_str(if whole.is_empty() { "0" } else { whole });
+        if exponent > 0 {
+            out.push('.');
+            out.extend(std::iter::repeat_n('0', exponent - fraction.len()));
+            out.push_str(fraction);
         }
     }
 
@@ -134,7 +165,7 @@ mod decimal {
 /// `SAR 46.00`: never wrong in any language. Messages to people group digits by the reader's language instead.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.currency, self.major())
+        f.write_str(&self.text())
     }
 }
 
@@ -144,7 +175,7 @@ impl Serialize for Money {
         let mut money = serializer.serialize_struct("Money", 3)?;
         money.serialize_field("minor", &self.minor)?;
         money.serialize_field("currency", &self.currency)?;
-        money.serialize_field("text", &self.to_string())?;
+        money.serialize_field("text", &self.text())?;
         money.end()
     }
 }
@@ -162,6 +193,10 @@ mod tests {
         assert_eq!(Money::new(4600, "JPY").to_string(), "JPY 4600");
         assert_eq!(Money::new(5, "HKD").to_string(), "HKD 0.05");
         assert_eq!(Money::new(-1999, "HKD").to_string(), "HKD -19.99");
+        assert_eq!(Money::new(-7, "KWD").to_string(), "KWD -0.007");
+        assert_eq!(Money::new(0, "SAR").to_string(), "SAR 0.00");
+        assert_eq!(Money::new(0, "JPY").to_string(), "JPY 0");
+        assert_eq!(Money::new(i64::MIN, "no code").to_string(), "no code -92233720368547758.08");
     }
 
     #[test]
