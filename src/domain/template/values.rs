@@ -2,8 +2,10 @@
 //! so a template may print it (nothing appears) and ask for it, while a misspelt name is still an error.
 
 use std::fmt;
+use std::sync::Arc;
 
 use minijinja::Value;
+use minijinja::value::{Enumerator, Object};
 use serde::{Serialize, ser};
 
 /// The template value of anything that serialises to the JSON of this project.
@@ -47,8 +49,8 @@ impl ser::Serializer for ToValue {
     type SerializeTupleStruct = Items;
     type SerializeTupleVariant = Items;
     type SerializeMap = Entries;
-    type SerializeStruct = Entries;
-    type SerializeStructVariant = Entries;
+    type SerializeStruct = Fields;
+    type SerializeStructVariant = Fields;
 
     plain! {
         serialize_bool: bool,
@@ -127,8 +129,8 @@ impl ser::Serializer for ToValue {
         Ok(Entries::default())
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Entries, ValueError> {
-        Ok(Entries::default())
+    fn serialize_struct(self, _: &'static str, fields: usize) -> Result<Fields, ValueError> {
+        Ok(Fields(Vec::with_capacity(fields)))
     }
 
     fn serialize_struct_variant(
@@ -136,9 +138,9 @@ impl ser::Serializer for ToValue {
         _: &'static str,
         _: u32,
         _: &'static str,
-        _: usize,
-    ) -> Result<Entries, ValueError> {
-        Ok(Entries::default())
+        fields: usize,
+    ) -> Result<Fields, ValueError> {
+        Ok(Fields(Vec::with_capacity(fields)))
     }
 }
 
@@ -194,31 +196,56 @@ impl ser::SerializeMap for Entries {
     }
 }
 
-macro_rules! entries {
+/// The fields of a struct: few names, looked through one after another, which takes less than to sort them first.
+#[derive(Debug)]
+struct Fields(Vec<(&'static str, Value)>);
+
+impl Object for Fields {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.0.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone())
+    }
+
+    /// As every map of a template: by name.
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let mut names: Vec<&str> = self.0.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        Enumerator::Values(names.into_iter().map(Value::from).collect())
+    }
+
+    fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
+        Some(self.0.len())
+    }
+}
+
+macro_rules! fields {
     ($($contract:ident,)*) => {
-        $(impl ser::$contract for Entries {
+        $(impl ser::$contract for Fields {
             type Ok = Value;
             type Error = ValueError;
 
             fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), ValueError> {
-                self.entries.push((Value::from(key), value.serialize(ToValue)?));
+                self.0.push((key, value.serialize(ToValue)?));
                 Ok(())
             }
 
             /// Called for what `skip_serializing_if` leaves out: known by name, unknown in value.
             fn skip_field(&mut self, key: &'static str) -> Result<(), ValueError> {
-                self.entries.push((Value::from(key), Value::from(())));
+                self.0.push((key, Value::from(())));
                 Ok(())
             }
 
             fn end(self) -> Result<Value, ValueError> {
-                Ok(Value::from_pairs(self.entries))
+                Ok(Value::from_object(self))
             }
         })*
     };
 }
 
-entries! {
+fields! {
     SerializeStruct,
     SerializeStructVariant,
 }
@@ -235,5 +262,14 @@ mod tests {
         assert_eq!(line.get_attr("quantity").unwrap().as_i64(), Some(2));
         assert!(line.get_attr("note").unwrap().is_none());
         assert!(line.get_attr("notes").unwrap().is_undefined());
+    }
+
+    #[test]
+    fn whoever_goes_through_a_struct_finds_its_fields_by_name() {
+        let money = value_of(&crate::domain::money::Money::new(4600, "SAR"));
+        let names: Vec<String> = money.try_iter().unwrap().map(|name| name.to_string()).collect();
+        assert_eq!(names, ["currency", "minor", "text"]);
+        assert_eq!(money.get_attr("text").unwrap().as_str(), Some("SAR 46.00"));
+        assert!(money.is_true() && money.len() == Some(3));
     }
 }
