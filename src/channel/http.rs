@@ -7,8 +7,8 @@ pub(super) mod tls;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -96,6 +96,8 @@ pub struct Http {
     next_hop: NextHop,
     /// How far the clock of the side that answered last is ahead of ours, in seconds; `NO_CLOCK` when none said.
     ahead_seconds: Arc<AtomicI64>,
+    /// The address that was posted to last, as text and checked: a channel has one.
+    address: Arc<Mutex<Option<(String, Url)>>>,
 }
 
 const NO_CLOCK: i64 = i64::MIN;
@@ -137,7 +139,7 @@ impl Http {
         let client = builder.build().map_err(|error| Unusable::Client(words(error)))?;
         let ahead_seconds = Arc::new(AtomicI64::new(NO_CLOCK));
         let next_hop = if settings.proxy.is_some() { NextHop::ByProxy } else { NextHop::Direct };
-        Ok(Self { client, allow_private: settings.allow_private, next_hop, ahead_seconds })
+        Ok(Self { client, allow_private: settings.allow_private, next_hop, ahead_seconds, address: Arc::default() })
     }
 
     /// Posts `body` to `url` with these headers, once: no retry, no redirect. A header given here takes precedence over
@@ -153,7 +155,7 @@ impl Http {
     ) -> Result<Response, HttpFailure> {
         // What another receiver's clock said says nothing of this one's.
         self.ahead_seconds.store(NO_CLOCK, Ordering::Relaxed);
-        let url = self.checked(url)?;
+        let url = self.address(url)?;
         let headers = header_map(headers)?;
         if self.next_hop == NextHop::ByProxy && !self.allow_private {
             // The proxy looks up the name, so no resolver of ours sees where it leads.
@@ -177,6 +179,19 @@ impl Http {
         match self.ahead_seconds.load(Ordering::Relaxed) {
             NO_CLOCK => None,
             seconds => Some(SignedDuration::from_secs(seconds)),
+        }
+    }
+
+    /// The address to post to, checked once.
+    fn address(&self, url: &str) -> Result<Url, HttpFailure> {
+        let mut last = self.address.lock().unwrap_or_else(PoisonError::into_inner);
+        match last.as_ref().filter(|(text, _)| text == url) {
+            Some((_, checked)) => Ok(checked.clone()),
+            None => {
+                let checked = self.checked(url)?;
+                *last = Some((url.to_owned(), checked.clone()));
+                Ok(checked)
+            }
         }
     }
 
