@@ -206,10 +206,14 @@ impl ChannelWorker {
         while self.one_ended().await {}
     }
 
-    /// Lets one send under way end; `false` when there is none. Whoever gives up waiting for it loses nothing.
+    /// Lets one send under way end, and with it those that have ended by then; `false` when there is none. Whoever gives up
+    /// waiting for it loses nothing.
     pub async fn one_ended(&mut self) -> bool {
         let Some(ended) = self.sending.join_next_with_id().await else { return false };
         self.ended(ended);
+        while let Some(ended) = self.sending.try_join_next_with_id() {
+            self.ended(ended);
+        }
         true
     }
 
