@@ -33,6 +33,7 @@ use crate::flow::intake::Intake;
 use crate::flow::notice::Notices;
 use crate::flow::notifier::Notifier;
 use crate::flow::pacers::Pacers;
+use crate::flow::render::shared::SharedMessages;
 use crate::flow::reports::ReportMaker;
 use crate::flow::supervisor::{BeforeRun, Supervisor};
 use crate::flow::watch::mistakes::Mistakes;
@@ -216,6 +217,7 @@ async fn build(
         clock: clock.clone(),
         pacers: Pacers::take_up(taken_slots, clock.now(), clock.elapsed()),
         composing: composing(&store_settings.url),
+        shared: SharedMessages::default(),
     };
     let (clock_skews, look) = (context.clock_skews.clone(), notifier.watch());
 

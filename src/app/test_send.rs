@@ -23,6 +23,7 @@ use crate::flow::context::WorkerContext;
 use crate::flow::notice::Notices;
 use crate::flow::notifier::Notifier;
 use crate::flow::pacers::Pacers;
+use crate::flow::render::shared::SharedMessages;
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::settings_check::{self, DaemonSettings};
 use crate::flow::tenure::Tenure;
@@ -219,6 +220,7 @@ impl TestSender<'_> {
             clock: clock.clone(),
             pacers,
             composing: Composing::default(),
+            shared: SharedMessages::default(),
         };
         let channel_settings = Arc::new(setup::worker_channel(name.to_owned(), channel.clone())?);
         let mut runner = ChannelWorker::new(channel_settings, context, tenure.clone(), CancellationToken::new());

@@ -17,6 +17,7 @@ use crate::flow::composing::Composing;
 use crate::flow::notice::Notices;
 use crate::flow::notifier::Notifier;
 use crate::flow::pacers::{Pacer, Pacers, Permit};
+use crate::flow::render::shared::SharedMessages;
 use crate::flow::tenure::Tenure;
 use crate::flow::{Clock, Current};
 use crate::store::Store;
@@ -58,6 +59,7 @@ pub struct WorkerContext {
     pub clock: Clock,
     pub pacers: Pacers,
     pub composing: Composing,
+    pub shared: SharedMessages,
 }
 
 /// What a message is sent with.

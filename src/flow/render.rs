@@ -4,6 +4,7 @@
 pub mod budget;
 mod changes;
 pub mod report;
+pub mod shared;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::domain::template::fault::{ComposeError, TemplateFault};
 use crate::domain::{compose, digest, digest_group};
 use crate::flow::context::WorkerChannel;
 use crate::flow::render::report::ReportAudience;
+use crate::flow::render::shared::SharedMessages;
 use crate::store::queue::pending::PendingDelivery;
 
 /// A composed message.
@@ -77,7 +79,7 @@ pub fn plain(
     because: &str,
 ) -> Rendered {
     let written = match Templates::ours() {
-        Some(ours) => compose_all(channel, Choice { templates: ours, is_plain: true }, leader, carried),
+        Some(ours) => compose_all(channel, Choice { templates: ours, shared: None, is_plain: true }, leader, carried),
         None => Rendered::nothing(),
     };
     Rendered { failure: Some(RenderFailure::own(because)), ..written }
@@ -87,18 +89,34 @@ pub fn plain(
 #[derive(Clone, Copy)]
 struct Choice<'a> {
     templates: &'a Templates,
+    /// What other channels get alike, where the message is to be composed as it always is.
+    shared: Option<&'a SharedMessages>,
     /// In its plain form in any case.
     is_plain: bool,
+}
+
+impl Choice<'_> {
+    fn compose(
+        &self,
+        templates: &Templates,
+        due: &PendingDelivery,
+        view: &MessageContext<'_>,
+    ) -> Result<Composed, ComposeError> {
+        match self.shared {
+            Some(shared) => shared.compose(templates, due, view),
+            None => templates.compose(view),
+        }
+    }
 }
 
 /// Composes the message of a delivery in its present form, and of those that it is to carry, the earliest first.
 pub fn written(
     channel: &WorkerChannel,
-    templates: &Templates,
+    (templates, shared): (&Templates, &SharedMessages),
     leader: &PendingDelivery,
     carried: &[PendingDelivery],
 ) -> Rendered {
-    compose_all(channel, Choice { templates, is_plain: false }, leader, carried)
+    compose_all(channel, Choice { templates, shared: Some(shared), is_plain: false }, leader, carried)
 }
 
 fn compose_all(
@@ -192,7 +210,7 @@ fn single(
     let ChannelSettings { language, timezone, .. } = &channel.settings;
     let notes = DigestNotes { meanwhile: &meanwhile, unreached: &unreached, earlier: &earlier };
     let by_template = |templates: &Templates| {
-        let composed = templates.compose(&view)?;
+        let composed = choice.compose(templates, leader, &view)?;
         let composed = match notes.is_empty() {
             true => composed,
             false => templates.noted(&composed, &notes, language, &timezone.zone, &view)?,
@@ -279,7 +297,7 @@ fn title(
     if !DigestEntry::needs_title(view.event, view.order) {
         return None;
     }
-    let by_template = |templates: &Templates| templates.compose(&view).map(|composed| composed.title);
+    let by_template = |templates: &Templates| choice.compose(templates, due, &view).map(|composed| composed.title);
     tried(failure, choice, by_template, || compose::plain(&view).title)
 }
 

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use minijinja::value::ValueKind;
+use minijinja::value::{Enumerator, Object, ValueKind};
 use minijinja::{Value, context};
 
 use crate::domain::bidi::led_by_code;
@@ -37,6 +39,40 @@ pub(super) fn context(view: &MessageContext<'_>, words: Option<&Language>) -> Va
         channel_kind => view.channel_kind,
         picture => picture(event),
         report => match &event.kind { Kind::Report(name) => Value::from(name.as_str()), _ => Value::from(()) },
+    }
+}
+
+/// What a template sees, which notes whether the template asks for the channel.
+#[derive(Debug)]
+pub(super) struct SeenContext {
+    values: Value,
+    is_channel_asked: AtomicBool,
+}
+
+impl SeenContext {
+    pub fn new(values: Value) -> Self {
+        Self { values, is_channel_asked: AtomicBool::new(false) }
+    }
+
+    pub fn is_channel_asked(&self) -> bool {
+        self.is_channel_asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Object for SeenContext {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        if matches!(key, "channel" | "channel_kind") {
+            self.is_channel_asked.store(true, Ordering::Relaxed);
+        }
+        self.values.get_attr(key).ok().filter(|value| !value.is_undefined())
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.values.try_iter().into_iter().flatten().collect())
     }
 }
 

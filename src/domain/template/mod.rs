@@ -19,6 +19,7 @@ use crate::domain::event::Kind;
 use crate::domain::language::folders::Sources;
 use crate::domain::language::{Language, folders};
 use crate::domain::message_context::MessageContext;
+use crate::domain::template::context::SeenContext;
 pub use crate::domain::template::context::names;
 use crate::domain::template::engine::Capped;
 use crate::domain::template::fault::{ComposeError, TemplateErrors, TemplateFault};
@@ -171,6 +172,14 @@ impl Templates {
     /// # Errors
     /// There is none, or it failed. The caller sends [`crate::domain::compose::plain`] instead.
     pub fn compose(&self, view: &MessageContext<'_>) -> Result<Composed, ComposeError> {
+        self.compose_by(&self.choose(view)?, view).map(|(composed, _)| composed)
+    }
+
+    /// The most specific template for this event, channel and language.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn choose(&self, view: &MessageContext<'_>) -> Result<ChosenTemplate<'_>, ComposeError> {
         let none = || ComposeError {
             template: format!("{}/{}.md", view.language, view.event.kind),
             line: None,
@@ -184,9 +193,23 @@ impl Templates {
         let receiver = [view.channel_kind, view.channel];
         let paths = candidates(&dialect.chain, kind, is_change, receiver);
         let path = paths.into_iter().find(|path| dialect.has(path)).ok_or_else(none)?;
-        let values = context::context(view, Some(&dialect.words));
-        let markdown = self.render(dialect, &path, view.channel, values)?;
-        Ok(composed(&unreadable::noted(markdown, view.order, view.event, Some(&dialect.words)), view))
+        let is_apart = self.apart.is_some() && dialect.apart.contains(&path);
+        Ok(ChosenTemplate { dialect, path, is_apart })
+    }
+
+    /// Renders the template that was chosen. Answers also who gets the same of it.
+    ///
+    /// # Errors
+    /// It failed.
+    pub fn compose_by(
+        &self,
+        ChosenTemplate { dialect, path, is_apart }: &ChosenTemplate<'_>,
+        view: &MessageContext<'_>,
+    ) -> Result<(Composed, Audience), ComposeError> {
+        let seen = Arc::new(SeenContext::new(context::context(view, Some(&dialect.words))));
+        let markdown = self.render(dialect, path, view.channel, Value::from_dyn_object(seen.clone()))?;
+        let audience = if *is_apart || seen.is_channel_asked() { Audience::Channel } else { Audience::Everyone };
+        Ok((composed(&unreadable::noted(markdown, view.order, view.event, Some(&dialect.words)), view), audience))
     }
 
     /// Renders a template for a channel, here or apart.
@@ -212,6 +235,33 @@ impl Templates {
         let dialect = self.dialect(&job.folder).ok_or_else(missing)?;
         dialect.render(&job.path, Value::from(&job.values), job.strict)
     }
+}
+
+/// The template that serves a message.
+pub struct ChosenTemplate<'a> {
+    dialect: &'a Dialect,
+    path: String,
+    is_apart: bool,
+}
+
+impl ChosenTemplate<'_> {
+    /// In which folder and file it stands.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether it is rendered apart, which takes its time.
+    pub fn is_apart(&self) -> bool {
+        self.is_apart
+    }
+}
+
+/// Who gets the same message of a template, if the event, the language and the time zone are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// It may say which channel it is for.
+    Channel,
+    Everyone,
 }
 
 impl Dialect {

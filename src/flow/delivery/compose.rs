@@ -83,17 +83,17 @@ async fn written(
     }
     if !templates.are_apart() {
         let _mark = context.composing.begin(ids);
-        return render::written(channel, templates, leader, &carried);
+        return render::written(channel, (templates, &context.shared), leader, &carried);
     }
     // It is never closed.
     let _turn = composing.acquire().await;
     let mark = context.composing.begin(ids);
     let given_up = CancellationToken::new();
     let _waiting = given_up.clone().drop_guard();
-    let (channel, leader) = (channel.clone(), leader.clone());
+    let (channel, leader, shared) = (channel.clone(), leader.clone(), context.shared.clone());
     let templates = budget::of_one_message(templates, given_up);
     let work = tokio::task::spawn_blocking(move || {
-        let written = render::written(&channel, &templates, &leader, &carried);
+        let written = render::written(&channel, (&templates, &shared), &leader, &carried);
         drop(mark);
         written
     });

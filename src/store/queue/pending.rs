@@ -78,6 +78,8 @@ pub struct PendingDelivery {
     pub table: Option<String>,
     /// About how many it has in memory.
     pub bytes: usize,
+    /// Other channels may get the same event.
+    pub is_for_several: bool,
 }
 
 /// What a delivery has in memory beside what it was read from, in bytes.
@@ -86,7 +88,7 @@ pub const ROW_BYTES: usize = 1024;
 impl PendingDelivery {
     /// What was made a moment ago, and not tried.
     pub fn fresh(new: &NewDelivery, committed: &Committed) -> Self {
-        let Committed { seq, event, order, bytes, .. } = committed;
+        let Committed { seq, event, order, bytes, deliveries } = committed;
         Self {
             id: new.id,
             event_seq: *seq,
@@ -109,6 +111,7 @@ impl PendingDelivery {
             meanwhile: Vec::new(),
             table: None,
             bytes: ROW_BYTES + bytes,
+            is_for_several: deliveries.len() > 1,
         }
     }
 

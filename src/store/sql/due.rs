@@ -209,6 +209,7 @@ fn due(id: DeliveryId, row: &Row<'_>) -> Result<PendingDelivery> {
         refused: None,
         meanwhile: Vec::new(),
         bytes,
+        is_for_several: true,
     })
 }
 

@@ -21,6 +21,7 @@ use orderbell::flow::context::{WorkerChannel, WorkerContext};
 use orderbell::flow::notice::Notices;
 use orderbell::flow::notifier::Notifier;
 use orderbell::flow::pacers::Pacers;
+use orderbell::flow::render::shared::SharedMessages;
 use orderbell::flow::routing::RoutingSnapshot;
 use orderbell::flow::tenure::Tenure;
 use orderbell::flow::worker::ChannelWorker;
@@ -165,6 +166,7 @@ pub async fn scene(allowance: RateLimit, parts: Parts, thinks: Thinks) -> Scene 
         clock,
         pacers: Pacers::default(),
         composing: Composing::default(),
+        shared: SharedMessages::default(),
         clock_skews: ClockSkews::default(),
     };
     let (tell, begun) = mpsc::unbounded_channel();

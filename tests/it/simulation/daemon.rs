@@ -16,6 +16,7 @@ use orderbell::flow::context::{WorkerChannel, WorkerContext};
 use orderbell::flow::notice::Notices;
 use orderbell::flow::notifier::{ChannelSignal, Notifier};
 use orderbell::flow::pacers::Pacers;
+use orderbell::flow::render::shared::SharedMessages;
 use orderbell::flow::routing::RoutingSnapshot;
 use orderbell::flow::tenure::Tenure;
 use orderbell::flow::worker::ChannelWorker;
@@ -64,6 +65,7 @@ impl Daemon {
             clock: clock.clone(),
             pacers: Pacers::take_up(taken, clock.now(), clock.elapsed()),
             composing: Composing::default(),
+            shared: SharedMessages::default(),
         };
         let retire: Vec<CancellationToken> = workers.iter().map(|_| CancellationToken::new()).collect();
         let mut runners = Vec::with_capacity(workers.len());
