@@ -78,13 +78,8 @@ pub fn roster(connection: &dyn Connection) -> Result<Roster> {
         " - ?1 ORDER BY id"
     );
     let instances = connection.all(sql, params![LISTED_MS], listed)?;
-    let sql = concat!(
-        "SELECT name, fence, owner, until - ",
-        now!(),
-        " FROM leases WHERE until > ",
-        now!(),
-        " ORDER BY name"
-    );
+    let sql =
+        concat!("SELECT name, fence, owner, until - ", now!(), " FROM leases WHERE until > ", now!(), " ORDER BY name");
     let held = |row: &Row<'_>| {
         let token = FencingToken { lease: row.get(0)?, number: row.get(1)? };
         Ok(HeldLease { token, instance: row.get(2)?, lasts: Some(milliseconds(row, 3)?) })

@@ -21,6 +21,7 @@ use orderbell::flow::lease_keeper::LeaseKeeper;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::notifier::Notifier;
 use orderbell::flow::pacers::Pacers;
+use orderbell::flow::render::shared::SharedMessages;
 use orderbell::flow::routing::RoutingSnapshot;
 use orderbell::flow::supervisor::Supervisor;
 use orderbell::flow::worker_pool::WorkerPool;
@@ -155,6 +156,7 @@ impl House {
             clock,
             pacers,
             composing: Composing::default(),
+            shared: SharedMessages::default(),
         };
         let mut pool = WorkerPool::new(context, supervisor.clone(), keeper.tenures.clone());
         let is_silent: Arc<AtomicBool> = Arc::default();
