@@ -18,7 +18,7 @@ use crate::app::start_error::StartError;
 use crate::channel::http::{Http, Settings};
 use crate::cli::demo::display::{Display, Extent};
 use crate::cli::failure::Failure;
-use crate::cli::{example, log, output, report, sandbox, signals};
+use crate::cli::{example, log, output, report, sandbox, signals, store};
 use crate::config::configured::Config;
 use crate::domain::event::Kind;
 use crate::domain::figures;
@@ -30,7 +30,9 @@ use crate::platform::SampleWebhook;
 use crate::platform::sample::SampleContent;
 use crate::sandbox::Sandbox;
 use crate::sandbox::smtp::MailServer;
-use crate::store::{self, Store, StoreError};
+use crate::store::address::StoreUrl;
+use crate::store::moving::{refuse_taken, throw_away};
+use crate::store::{Store, open_beside};
 
 #[derive(Args)]
 pub struct Demo {
@@ -40,6 +42,9 @@ pub struct Demo {
     /// Print every message whole, those to programs as JSON
     #[arg(long)]
     verbose: bool,
+    /// An empty PostgreSQL database to use in place of a file; it is emptied at the end
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
 }
 
 /// How long one webhook may take to reach all its channels.
@@ -71,7 +76,15 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
         (example::SERVER, address.as_str()),
         (example::MAIL, mail_address.as_str()),
     ];
-    let read = || example::read(&folder.path().join("orderbell.toml"), &replace);
+    let place = demo.store.as_deref().map(|url| store::named("--store", url)).transpose()?;
+    if let Some(place) = &place {
+        refuse_taken(place).await.map_err(store::failed)?;
+    }
+    let read = || {
+        let mut config = example::read(&folder.path().join("orderbell.toml"), &replace)?;
+        config.store.url = place.clone().unwrap_or(config.store.url);
+        Ok::<_, Failure>(config)
+    };
     let config = read()?;
 
     let receivers = Sandbox::start(
@@ -92,7 +105,10 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
         shown = shutdown.run_until_cancelled(play(&config, &routing, &address, &mut display)) => shown,
         ended = &mut daemon => return Err(start_failure(ended)),
     };
-    let Some(missing) = shown.transpose()? else { return stop(daemon).await };
+    let Some(missing) = shown.transpose()? else {
+        stop(daemon).await?;
+        return throw_away_named(place).await;
+    };
     summary(&receivers, &missing)?;
     next_steps(&demo)?;
     if !demo.once {
@@ -105,7 +121,15 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     }
     shutdown.cancel();
     stop(daemon).await?;
+    throw_away_named(place).await?;
     if missing.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("{} messages are missing", missing.len()))) }
+}
+
+async fn throw_away_named(place: Option<StoreUrl>) -> Result<(), Failure> {
+    match place {
+        Some(place) => throw_away(&place).await.map_err(store::failed),
+        None => Ok(()),
+    }
 }
 
 /// The configuration with the robots' allowances as they are in the demo.
@@ -155,7 +179,7 @@ async fn play(
     let http = Http::new(&Settings { allow_private: true, ..Settings::default() });
     let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
     let mut owed: BTreeMap<(String, String), usize> = BTreeMap::new();
-    let mut store = None;
+    let mut opened = None;
     let mut missing = Vec::new();
     let mut extent = Extent::First;
     for scene in scenes(config, Timestamp::now())? {
@@ -171,15 +195,15 @@ async fn play(
         for channel in &scene.targets {
             *owed.entry((scene.kind.to_string(), channel.clone())).or_default() += 1;
         }
-        let store = match &store {
+        let store = match &opened {
             Some(store) => store,
-            None => store.insert(store::open_beside(&config.store.url).await.map_err(failed)?),
+            None => opened.insert(open_beside(&config.store.url).await.map_err(store::failed)?),
         };
         patiently(&scene.kind.to_string(), &**store, &owed).await?;
         let heading = format!("{} from {}", scene.kind, scene.source);
         display.came(&heading, std::mem::replace(&mut extent, Extent::Lines))?;
     }
-    let Some(store) = store.as_deref() else {
+    let Some(store) = opened.as_deref() else {
         missing.push("no webhook was acknowledged".to_owned());
         return Ok(missing);
     };
@@ -210,16 +234,12 @@ async fn send_reports(routing: &RoutingSnapshot, store: &dyn Store) -> Result<Ve
     for (name, settings) in &routing.reports {
         let today = now.to_zoned(settings.timezone.zone.clone()).date();
         let scope = Scope::of(settings, name, today, today, false);
-        let facts = store.report_facts(scope.clone()).await.map_err(failed)?;
+        let facts = store.report_facts(scope.clone()).await.map_err(store::failed)?;
         let made = figures::report(&scope, &facts, now);
         let channels = report::send(store, routing, &scope, settings, &facts, made, now).await?;
         sent.extend(channels.into_iter().map(|channel| (format!("report.{name}"), channel)));
     }
     Ok(sent)
-}
-
-fn failed(error: StoreError) -> Failure {
-    Failure::Failed(error.to_string())
 }
 
 /// Every sample of every kind of every source, in the currency of the configuration. Two orders live through it: one is
@@ -257,7 +277,7 @@ fn scenes(config: &Config, now: Timestamp) -> Result<Vec<Scene>, Failure> {
 /// What the store does not show as delivered, alone or in a digest.
 async fn still_missing(store: &dyn Store, owed: &BTreeMap<(String, String), usize>) -> Result<Vec<String>, Failure> {
     let mut delivered: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for delivery in store.deliveries(None).await.map_err(failed)? {
+    for delivery in store.deliveries(None).await.map_err(store::failed)? {
         if matches!(delivery.state.as_str(), "delivered" | "merged") {
             *delivered.entry((delivery.kind, delivery.channel)).or_default() += 1;
         }

@@ -6,8 +6,6 @@ use clap::Args;
 
 use crate::cli::failure::Failure;
 use crate::cli::{output, store};
-use crate::domain::settings::InvalidValue;
-use crate::store::address::StoreUrl;
 use crate::store::moving::{MoveProgress, move_store};
 
 /// How often it is said how far it has come.
@@ -24,7 +22,7 @@ pub struct MoveStore {
 }
 
 pub async fn run(command: MoveStore) -> Result<(), Failure> {
-    let (from, to) = (url("--from", &command.from)?, url("--to", &command.to)?);
+    let (from, to) = (store::named("--from", &command.from)?, store::named("--to", &command.to)?);
     let progress = MoveProgress::default();
     let mut moving = std::pin::pin!(move_store(&from, &to, progress.clone()));
     let moved = loop {
@@ -46,10 +44,4 @@ pub async fn run(command: MoveStore) -> Result<(), Failure> {
 fn say(progress: &MoveProgress) {
     let (done, all) = progress.rows();
     output::complain(format_args!("{done} of {all} rows are copied …\n"));
-}
-
-/// The address itself may hold a password, and is not repeated.
-fn url(option: &str, text: &str) -> Result<StoreUrl, Failure> {
-    StoreUrl::parse(text)
-        .map_err(|InvalidValue { message, help }| Failure::Misused(format!("{option}: {message}; {help}")))
 }

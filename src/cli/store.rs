@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::cli::failure::Failure;
 use crate::config::parts::Parts;
+use crate::domain::settings::InvalidValue;
 use crate::store::address::StoreUrl;
 use crate::store::{self, Store, StoreError};
 
@@ -28,6 +29,15 @@ pub fn url(part: &Parts) -> Result<&StoreUrl, Failure> {
 /// [`Failure::Failed`] when there is none yet, or it cannot be opened.
 pub async fn open(part: &Parts) -> Result<Arc<dyn Store>, Failure> {
     store::open_beside(url(part)?).await.map_err(failed)
+}
+
+/// An address that an option names. It may hold a password, and is not repeated.
+///
+/// # Errors
+/// [`Failure::Misused`].
+pub fn named(option: &str, text: &str) -> Result<StoreUrl, Failure> {
+    StoreUrl::parse(text)
+        .map_err(|InvalidValue { message, help }| Failure::Misused(format!("{option}: {message}; {help}")))
 }
 
 pub fn failed(error: StoreError) -> Failure {

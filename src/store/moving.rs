@@ -41,8 +41,41 @@ pub async fn move_store(from: &StoreUrl, to: &StoreUrl, progress: MoveProgress) 
         return Err(StoreError::Refused("the new place is the old one".to_owned()));
     }
     let (from, to) = (from.clone(), to.clone());
-    let moved = tokio::task::spawn_blocking(move || run(&from, &to, &progress)).await;
-    moved.unwrap_or_else(|error| Err(StoreError::Refused(format!("the move was broken off: {error}"))))
+    off_thread(move || run(&from, &to, &progress)).await
+}
+
+/// Sees to it that nothing is at a place where a store is to be made that will be thrown away.
+///
+/// # Errors
+/// [`StoreError::Refused`] when something is there; [`StoreError::Unavailable`] when that cannot be seen.
+pub async fn refuse_taken(place: &StoreUrl) -> Result<(), StoreError> {
+    let place = place.clone();
+    off_thread(move || Target::begin(&place).map(drop)).await
+}
+
+/// Throws away a store that was made at a place where nothing was, when nobody uses it any more.
+///
+/// # Errors
+/// [`StoreError::Refused`] when a daemon uses it; [`StoreError::Unavailable`] when it cannot be written.
+pub async fn throw_away(place: &StoreUrl) -> Result<(), StoreError> {
+    let place = place.clone();
+    off_thread(move || match Source::open(&place)? {
+        Source::Sqlite(store) => store.remove(),
+        Source::Postgres(store) => {
+            for table in TABLES {
+                store.execute(&format!("DELETE FROM {}", table.name), &[])?;
+            }
+            store.finish()
+        }
+    })
+    .await
+}
+
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(StoreError::Refused(format!("an internal error: {error}"))))
 }
 
 fn run(from: &StoreUrl, to: &StoreUrl, progress: &MoveProgress) -> Result<Moved, StoreError> {

@@ -2,5 +2,6 @@
 
 pub mod cluster;
 mod faults;
+mod moving;
 mod relay;
 mod session;

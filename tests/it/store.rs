@@ -2,7 +2,7 @@
 //! share. What every store does is held by the suite in [`conformance`].
 
 pub mod conformance;
-mod conversion;
+pub mod conversion;
 mod groups;
 mod moving;
 mod plans;

@@ -11,13 +11,13 @@ use tempfile::NamedTempFile;
 use crate::store::StoreError;
 use crate::store::sqlite::lock::Lock;
 use crate::store::sqlite::opening::OpenError;
-use crate::store::sqlite::{schema, unavailable, unopened};
+use crate::store::sqlite::{schema, unavailable, unopened, wal};
 
 /// A store that is read while no daemon may open it.
 pub struct StillStore {
     // Closed before the file that the lock holds.
     pub connection: Connection,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl StillStore {
@@ -35,7 +35,26 @@ impl StillStore {
         schema::refuse_other_version(&connection)?;
         // One moment, though nobody else should write.
         connection.execute_batch("BEGIN").map_err(|error| unavailable(&error))?;
-        Ok(Self { connection, _lock: lock })
+        Ok(Self { connection, lock })
+    }
+}
+
+impl StillStore {
+    /// Removes the store with what lies beside it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn remove(self) -> Result<(), StoreError> {
+        let path = self.lock.path.clone();
+        for ending in ["", "-wal", "-shm", ".last", ".lock"] {
+            match std::fs::remove_file(wal::beside(&path, ending)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(StoreError::Unavailable(format!("{} cannot be removed: {error}", path.display())));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
