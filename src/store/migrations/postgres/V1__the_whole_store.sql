@@ -117,6 +117,9 @@ CREATE INDEX deliveries_dead ON deliveries (channel) WHERE state = 'dead';
 -- Which urgent messages wait because they were refused, or their answer was lost.
 CREATE INDEX deliveries_tried ON deliveries (channel, fell_back, created_at) WHERE state = 'waiting' AND urgent = 1 AND attempts > 0;
 CREATE INDEX deliveries_to_catch_up ON deliveries (channel, event_seq) WHERE state = 'waiting' AND fell_back >= 4;
+CREATE INDEX deliveries_fell_back ON deliveries (channel) WHERE state = 'waiting' AND fell_back > 0;
+-- Which wait for a setting.
+CREATE INDEX deliveries_misconfigured ON deliveries (channel) WHERE state = 'waiting' AND outcome = 'misconfigured';
 
 -- The exact bytes of each part, so that a retry sends the same.
 CREATE TABLE parts (
@@ -178,6 +181,12 @@ CREATE TABLE parked_channels (
     next_probe_at BIGINT NOT NULL,
     probed_at     BIGINT NOT NULL DEFAULT 0,
     wait_ms       BIGINT NOT NULL DEFAULT 23760000
+);
+
+-- By which kinds what waits for a channel was last ranked as urgent or not, JSON: a start need not look at all of it again.
+CREATE TABLE ranked_channels (
+    channel TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    urgent  TEXT COLLATE "C" NOT NULL
 );
 
 -- Webhooks that were not believed, so that somebody who misses one can see why. Bounded; the body is never kept.
