@@ -86,7 +86,7 @@ pub async fn open_beside(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
 pub async fn is_held_by_daemon(url: &StoreUrl) -> bool {
     match url {
         StoreUrl::Sqlite(path) => lock::is_held(path),
-        StoreUrl::Postgres(_) => false,
+        StoreUrl::Postgres(url) => Postgres::is_used_by_instances(url).await,
     }
 }
 

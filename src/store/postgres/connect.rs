@@ -11,7 +11,8 @@ use tokio_postgres::{Client, Config, Connection, Error, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::StoreError;
-use crate::store::postgres::address::{PostgresUrl, TlsMode};
+use crate::store::postgres::address::PostgresUrl;
+use crate::store::postgres::address::parameters::TlsMode;
 use crate::store::postgres::tls;
 
 /// A connection before it runs, whatever its encryption.
@@ -84,7 +85,7 @@ impl Connect for Connector {
     }
 }
 
-/// Runs a connection until it ends. Whoever uses its client hears of the end.
+/// Runs a connection until it ends. Whoever uses its client finds it closed then.
 pub fn spawn(connection: Encrypted) -> JoinHandle<()> {
     tokio::spawn(async move {
         if let Err(error) = connection.await {

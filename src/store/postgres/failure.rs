@@ -7,7 +7,7 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 
 /// Why a statement came to nothing.
 #[derive(Debug)]
-pub enum Failure {
+pub enum StatementFailure {
     Said(tokio_postgres::Error),
     /// The database takes what it is sent and says nothing.
     Silent,
@@ -15,7 +15,7 @@ pub enum Failure {
     Aborted,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for StatementFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Said(error) => formatter.write_str(&reason(error)),
@@ -25,7 +25,7 @@ impl fmt::Display for Failure {
     }
 }
 
-impl StdError for Failure {}
+impl StdError for StatementFailure {}
 
 /// The database cannot be used for anything, as long as that lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Outage {
     pub is_disk_full: bool,
 }
 
-impl Failure {
+impl StatementFailure {
     /// `None` where it is about one statement alone.
     pub fn outage(&self) -> Option<Outage> {
         let is_general = match self {

@@ -12,7 +12,7 @@ pub mod opening;
 mod read;
 pub mod schema;
 pub mod session;
-mod statement;
+pub mod statement;
 mod tls;
 mod transaction;
 mod value;
@@ -33,9 +33,9 @@ use crate::store::health::{Loss, Status};
 use crate::store::ingest::{Record, Recorded};
 use crate::store::postgres::address::PostgresUrl;
 use crate::store::postgres::connect::Connector;
-use crate::store::postgres::opening::{Opener, Role};
-use crate::store::postgres::read::Reader;
-use crate::store::postgres::writer::Writer;
+use crate::store::postgres::opening::{OpenedBy, Opener};
+use crate::store::postgres::read::ReadPool;
+use crate::store::postgres::writer::PostgresWriter;
 use crate::store::queue::attempt::{Claim, Claimed, Settle};
 use crate::store::sql;
 use crate::store::sql::database::Database;
@@ -43,7 +43,7 @@ use crate::store::sql::jobs::{Jobs, stopped};
 
 /// One database, as an instance or a command uses it.
 pub struct Postgres {
-    reader: Reader,
+    reader: ReadPool,
     jobs: Jobs,
     status: watch::Receiver<Status>,
     /// Rung when another one has committed something.
@@ -66,7 +66,7 @@ impl Postgres {
     /// of `sslrootcert` cannot be used. What passes by itself, or when somebody mends the database, is no error here: until
     /// then each request to the store fails.
     pub async fn open(url: &PostgresUrl, now: Timestamp) -> Result<Self, StoreError> {
-        let store = Self::start(url, Role::Daemon, now).await?;
+        let store = Self::start(url, OpenedBy::Daemon, now).await?;
         Ok(store)
     }
 
@@ -76,23 +76,29 @@ impl Postgres {
     /// [`StoreError::Unavailable`] when the database cannot be reached; [`StoreError::Refused`] when there is no store in it, or
     /// another version's.
     pub async fn open_beside(url: &PostgresUrl) -> Result<Self, StoreError> {
-        Self::start(url, Role::Command, Timestamp::UNIX_EPOCH).await
+        Self::start(url, OpenedBy::Command, Timestamp::UNIX_EPOCH).await
     }
 
-    async fn start(url: &PostgresUrl, role: Role, now: Timestamp) -> Result<Self, StoreError> {
+    /// Whether an instance runs on it, as far as that can be seen.
+    pub async fn is_used_by_instances(url: &PostgresUrl) -> bool {
+        let Ok(store) = Self::open_beside(url).await else { return false };
+        store.look(leases::is_any_listed).await.unwrap_or(false)
+    }
+
+    async fn start(url: &PostgresUrl, opened_by: OpenedBy, now: Timestamp) -> Result<Self, StoreError> {
         let connector = Connector::new(url)?;
-        let reader = Reader::new(&connector)?;
+        let reader = ReadPool::new(&connector)?;
         let waker = own_name();
         let (status, seen) = watch::channel(Status::Ready(None));
         let ended = CancellationToken::new();
         let end = ended.clone().drop_guard();
         let (jobs, queue) = Jobs::new(ended);
-        let opener = Opener { connector: connector.clone(), role, waker: waker.clone(), has_taken_up: false };
+        let opener = Opener { connector: connector.clone(), opened_by, waker: waker.clone(), has_taken_up: false };
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| StoreError::Unavailable(format!("no timer for the store: {error}")))?;
         let (open, opened) = oneshot::channel();
         let write = move || {
-            let mut writer = Writer::new(opener, status, now);
+            let mut writer = PostgresWriter::new(opener, status, now);
             let has_opened = writer.open(&runtime);
             let goes_on = has_opened.is_ok();
             if open.send(has_opened).is_ok() && goes_on {
@@ -104,9 +110,9 @@ impl Postgres {
         thread.map_err(|error| StoreError::Unavailable(format!("no thread for the store: {error}")))?;
         opened.await.map_err(|_| stopped())??;
         let woken = Arc::new(Notify::new());
-        let listener = match role {
-            Role::Daemon => Some(tokio::spawn(listen::listen(connector, waker, woken.clone())).abort_handle()),
-            Role::Command => None,
+        let listener = match opened_by {
+            OpenedBy::Daemon => Some(tokio::spawn(listen::listen(connector, waker, woken.clone())).abort_handle()),
+            OpenedBy::Command => None,
         };
         Ok(Self { reader, jobs, status: seen, woken, listener })
     }

@@ -7,7 +7,7 @@ use tokio_postgres::Client;
 use crate::store::StoreError;
 use crate::store::postgres::address::PostgresUrl;
 use crate::store::postgres::connect::Connector;
-use crate::store::postgres::opening::{OpenError, Opener};
+use crate::store::postgres::opening::{Opener, OpeningFailure};
 use crate::store::postgres::session::{Driver, Session};
 use crate::store::postgres::{leases, schema};
 use crate::store::sql::value::Value;
@@ -36,7 +36,7 @@ impl MovingStore {
     /// [`StoreError::Unavailable`] when it cannot be read.
     pub fn still(url: &PostgresUrl) -> std::result::Result<Self, StoreError> {
         let store = Self::connect(url)?;
-        schema::refuse_other_version(&store.session()).map_err(OpenError::into_error)?;
+        schema::refuse_other_version(&store.session()).map_err(OpeningFailure::into_error)?;
         store.begin()?;
         Ok(store)
     }
@@ -47,7 +47,7 @@ impl MovingStore {
     /// [`StoreError::Refused`] when something is in it already; [`StoreError::Unavailable`] when it cannot be written.
     pub fn begun(url: &PostgresUrl) -> std::result::Result<Self, StoreError> {
         let store = Self::connect(url)?;
-        schema::migrate(&store.session()).map_err(OpenError::into_error)?;
+        schema::migrate(&store.session()).map_err(OpeningFailure::into_error)?;
         store.begin()?;
         match transfer::is_empty(&store)? {
             true => Ok(store),
@@ -62,7 +62,7 @@ impl MovingStore {
         let connector = Connector::new(url)?;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| StoreError::Unavailable(format!("no timer for the store: {error}")))?;
-        let client = Opener::connect(&connector, &runtime).map_err(OpenError::into_error)?;
+        let client = Opener::connect(&connector, &runtime).map_err(OpeningFailure::into_error)?;
         Ok(Self { client, runtime, name: url.to_string() })
     }
 

@@ -16,20 +16,20 @@ use crate::store::sql::{Connection, Error, deliver};
 
 /// Why a store cannot be used.
 #[derive(Debug)]
-pub enum OpenError {
+pub enum OpeningFailure {
     /// It passes by itself, or when somebody mends the database.
     Later(String),
     /// As long as this binary and this database are as they are.
     Never(StoreError),
 }
 
-impl From<Error> for OpenError {
+impl From<Error> for OpeningFailure {
     fn from(error: Error) -> Self {
         Self::Later(error.to_string())
     }
 }
 
-impl OpenError {
+impl OpeningFailure {
     pub fn into_error(self) -> StoreError {
         match self {
             Self::Later(reason) => StoreError::Unavailable(reason),
@@ -40,7 +40,7 @@ impl OpenError {
 
 /// Who opens the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum OpenedBy {
     Daemon,
     Command,
 }
@@ -48,7 +48,7 @@ pub enum Role {
 /// What it takes to open the store, also a second time.
 pub struct Opener {
     pub connector: Connector,
-    pub role: Role,
+    pub opened_by: OpenedBy,
     /// By which whoever listens knows its own commits.
     pub waker: String,
     /// What a crash left under way was taken up.
@@ -59,13 +59,13 @@ impl Opener {
     /// Makes a connection, and sees to it that there is a store that can be used.
     ///
     /// # Errors
-    /// [`OpenError`].
-    pub fn open(&mut self, runtime: &Runtime, now: Timestamp) -> Result<Client, OpenError> {
+    /// [`OpeningFailure`].
+    pub fn open(&mut self, runtime: &Runtime, now: Timestamp) -> Result<Client, OpeningFailure> {
         let client = Self::connect(&self.connector, runtime)?;
         let driver = Driver::Own(runtime);
         let session = Session::new(&client, driver);
-        match self.role {
-            Role::Daemon => {
+        match self.opened_by {
+            OpenedBy::Daemon => {
                 refuse_read_only(&session)?;
                 schema::migrate(&session)?;
                 if !self.has_taken_up {
@@ -73,7 +73,7 @@ impl Opener {
                     self.has_taken_up = true;
                 }
             }
-            Role::Command => schema::refuse_other_version(&session)?,
+            OpenedBy::Command => schema::refuse_other_version(&session)?,
         }
         Ok(client)
     }
@@ -81,13 +81,13 @@ impl Opener {
     /// Makes a connection, whatever is in the database.
     ///
     /// # Errors
-    /// [`OpenError::Later`].
-    pub fn connect(connector: &Connector, runtime: &Runtime) -> Result<Client, OpenError> {
+    /// [`OpeningFailure::Later`].
+    pub fn connect(connector: &Connector, runtime: &Runtime) -> Result<Client, OpeningFailure> {
         runtime.block_on(async {
             let connected = tokio::time::timeout(connector.patience(), connector.connect()).await;
             let (client, connection) = match connected {
-                Ok(connected) => connected.map_err(|error| OpenError::Later(reason(&error)))?,
-                Err(_) => return Err(OpenError::Later("the database does not answer".to_owned())),
+                Ok(connected) => connected.map_err(|error| OpeningFailure::Later(reason(&error)))?,
+                Err(_) => return Err(OpeningFailure::Later("the database does not answer".to_owned())),
             };
             spawn(connection);
             Ok(client)
@@ -95,10 +95,10 @@ impl Opener {
     }
 
     /// What was under way ends as unknown, unless another instance runs, which may have begun it.
-    fn take_up(&self, session: Session<'_>, driver: Driver<'_>, now: Timestamp) -> Result<(), OpenError> {
+    fn take_up(&self, session: Session<'_>, driver: Driver<'_>, now: Timestamp) -> Result<(), OpeningFailure> {
         let transactions = PostgresTransactions::new(session, (&self.connector, driver), &self.waker);
         let connection: &dyn Connection = &transactions;
-        let later = |error: StoreError| OpenError::Later(error.to_string());
+        let later = |error: StoreError| OpeningFailure::Later(error.to_string());
         transactions.begin().map_err(|not_begun| later(not_begun.error))?;
         let taken_up = leases::is_any_listed(connection).and_then(|is_shared| match is_shared {
             true => Ok(()),
@@ -117,10 +117,10 @@ impl Opener {
     ///
     /// # Errors
     /// Why it cannot.
-    pub fn look(&self, session: &Session<'_>, was_full: bool) -> Result<(), OpenError> {
-        match self.role {
-            Role::Daemon => refuse_read_only(session)?,
-            Role::Command => {}
+    pub fn look(&self, session: &Session<'_>, was_full: bool) -> Result<(), OpeningFailure> {
+        match self.opened_by {
+            OpenedBy::Daemon => refuse_read_only(session)?,
+            OpenedBy::Command => {}
         }
         if was_full {
             session.batch(ROOM)?;
@@ -136,15 +136,15 @@ const ROOM: &str = "BEGIN; SET LOCAL statement_timeout = 15000;
     ROLLBACK";
 
 /// A server that is only read from is none for a store, whoever made it so.
-fn refuse_read_only(connection: &dyn Connection) -> Result<(), OpenError> {
+fn refuse_read_only(connection: &dyn Connection) -> Result<(), OpeningFailure> {
     let sql = "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')";
     let (is_replica, read_only) = connection.one(sql, &[], |row| Ok((row.get::<bool>(0)?, row.get::<String>(1)?)))?;
     match (is_replica, read_only.as_str()) {
-        (true, _) => Err(OpenError::Later(
+        (true, _) => Err(OpeningFailure::Later(
             "this database is a replica, which can only be read; store.url must name the primary".to_owned(),
         )),
         (false, "off") => Ok(()),
-        (false, _) => Err(OpenError::Later(
+        (false, _) => Err(OpeningFailure::Later(
             "this database can only be read: default_transaction_read_only is on, for this user, this database or all of the server"
                 .to_owned(),
         )),

@@ -23,11 +23,11 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL 
 
 /// Whoever looks. Cloning shares the connections.
 #[derive(Clone)]
-pub struct Reader {
+pub struct ReadPool {
     pool: Pool,
 }
 
-impl Reader {
+impl ReadPool {
     /// Connections are made when they are needed.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Reader {
         self.with(move |session| Ok(read(session)?)).await
     }
 
-    /// As [`Reader::look`], with the session itself.
+    /// As [`ReadPool::look`], with the session itself.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], and what `read` answers.

@@ -1,7 +1,7 @@
 //! The schema on PostgreSQL: its migrations, made by one instance while the others wait, and which binaries may run on it.
 
 use crate::store::StoreError;
-use crate::store::postgres::opening::OpenError;
+use crate::store::postgres::opening::OpeningFailure;
 use crate::store::postgres::session::Session;
 use crate::store::sql::{Connection, Result, params};
 
@@ -22,9 +22,9 @@ const BEGIN: &str =
 /// Brings the schema up to date, for the daemon. A user who may not make tables can use one that is up to date.
 ///
 /// # Errors
-/// [`OpenError::Never`] with [`StoreError::Refused`]: a newer version has changed the store beyond what this binary
-/// understands, or the database's text is not UTF-8. [`OpenError::Later`]: what the database says.
-pub fn migrate(session: &Session<'_>) -> std::result::Result<(), OpenError> {
+/// [`OpeningFailure::Never`] with [`StoreError::Refused`]: a newer version has changed the store beyond what this binary
+/// understands, or the database's text is not UTF-8. [`OpeningFailure::Later`]: what the database says.
+pub fn migrate(session: &Session<'_>) -> std::result::Result<(), OpeningFailure> {
     refuse_other_encoding(session)?;
     if version(session)? >= SCHEMA {
         return refuse_newer(session);
@@ -42,7 +42,7 @@ pub fn migrate(session: &Session<'_>) -> std::result::Result<(), OpenError> {
     refuse_newer(session)
 }
 
-fn run(session: &Session<'_>) -> std::result::Result<(), OpenError> {
+fn run(session: &Session<'_>) -> std::result::Result<(), OpeningFailure> {
     // Another instance may have done it in between.
     let known = version(session)?;
     if known == 0 {
@@ -68,8 +68,8 @@ fn run(session: &Session<'_>) -> std::result::Result<(), OpenError> {
 /// # Errors
 /// [`StoreError::Refused`] when it was written by a version that is too new, or is not made or brought up to date yet;
 /// [`StoreError::Unavailable`] when it cannot be read.
-pub fn refuse_other_version(session: &Session<'_>) -> std::result::Result<(), OpenError> {
-    let refused = |reason: String| Err(OpenError::Never(StoreError::Refused(reason)));
+pub fn refuse_other_version(session: &Session<'_>) -> std::result::Result<(), OpeningFailure> {
+    let refused = |reason: String| Err(OpeningFailure::Never(StoreError::Refused(reason)));
     refuse_other_encoding(session)?;
     match version(session)? {
         0 => refused("there is no store in this database yet; start `orderbell serve`, which makes it".to_owned()),
@@ -89,22 +89,22 @@ fn version(connection: &dyn Connection) -> Result<i64> {
     connection.one("SELECT coalesce(max(version), 0) FROM schema_history", &[], |row| row.get(0))
 }
 
-fn refuse_newer(connection: &dyn Connection) -> std::result::Result<(), OpenError> {
+fn refuse_newer(connection: &dyn Connection) -> std::result::Result<(), OpeningFailure> {
     let sql = "SELECT max(oldest_binary_schema) FROM schema_floor";
     match connection.one(sql, &[], |row| row.get::<Option<i64>>(0))? {
-        Some(floor) if floor > SCHEMA => Err(OpenError::Never(StoreError::Refused(format!(
+        Some(floor) if floor > SCHEMA => Err(OpeningFailure::Never(StoreError::Refused(format!(
             "this store was written by a newer orderbell (schema {floor}, this one knows {SCHEMA}); start that version, or restore a backup"
         )))),
         _ => Ok(()),
     }
 }
 
-fn refuse_other_encoding(connection: &dyn Connection) -> std::result::Result<(), OpenError> {
+fn refuse_other_encoding(connection: &dyn Connection) -> std::result::Result<(), OpeningFailure> {
     let sql = "SELECT current_setting('server_encoding'), CAST(current_database() AS TEXT)";
     let (encoding, name) = connection.one(sql, &[], |row| Ok((row.get::<String>(0)?, row.get::<String>(1)?)))?;
     match encoding.as_str() {
         "UTF8" => Ok(()),
-        _ => Err(OpenError::Never(StoreError::Refused(format!(
+        _ => Err(OpeningFailure::Never(StoreError::Refused(format!(
             "the database {name} keeps text as {encoding}, in which not every name and message can be written; make another one with CREATE DATABASE {name}_utf8 ENCODING 'UTF8' TEMPLATE template0, and name that in store.url"
         )))),
     }

@@ -12,7 +12,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use crate::store::postgres::failure::{Failure, Outage};
+use crate::store::postgres::failure::{Outage, StatementFailure};
 use crate::store::postgres::statement;
 use crate::store::postgres::value::{Column, Given, PostgresRow, type_of};
 use crate::store::sql::value::Value;
@@ -110,10 +110,10 @@ impl<'a> Session<'a> {
         let answer = self.driver.wait(async { tokio::time::timeout(self.silence, asked).await });
         let failure = match answer {
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => Failure::Said(error),
+            Ok(Err(error)) => StatementFailure::Said(error),
             Err(_) => {
                 self.is_silent.set(true);
-                Failure::Silent
+                StatementFailure::Silent
             }
         };
         self.is_aborted.set(true);
@@ -125,7 +125,7 @@ impl<'a> Session<'a> {
 
     fn refuse_aborted(&self) -> Result<()> {
         match self.is_aborted.get() || self.is_silent.get() {
-            true => Err(Error::Failed(Box::new(Failure::Aborted))),
+            true => Err(Error::Failed(Box::new(StatementFailure::Aborted))),
             false => Ok(()),
         }
     }

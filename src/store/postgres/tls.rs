@@ -9,7 +9,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::store::postgres::address::{PostgresUrl, Roots, TlsMode};
+use crate::store::postgres::address::PostgresUrl;
+use crate::store::postgres::address::parameters::{Roots, TlsMode};
 
 /// A client configuration for what an address asks for.
 ///

@@ -10,7 +10,7 @@ use tokio_postgres::SimpleQueryMessage;
 use crate::store::StoreError;
 use crate::store::fencing::{Fenced, FencingToken};
 use crate::store::postgres::connect::{Connector, spawn};
-use crate::store::postgres::failure::Failure;
+use crate::store::postgres::failure::StatementFailure;
 use crate::store::postgres::leases;
 use crate::store::postgres::session::{Driver, Session};
 use crate::store::sql::commit::{Ended, NotBegun, Transactions};
@@ -117,12 +117,17 @@ impl Transactions for PostgresTransactions<'_> {
         );
         let Err(error) = self.session.batch(&commit) else { return Ok(()) };
         match &error {
-            Error::Failed(failure) if failure.downcast_ref().is_some_and(Failure::is_denied) => {
+            Error::Failed(failure) if failure.downcast_ref().is_some_and(StatementFailure::is_denied) => {
                 let _ = self.roll_back();
                 Err(error.into())
             }
             _ => self.was_kept(&number, &error),
         }
+    }
+
+    fn taken_back(&self) -> StoreError {
+        let reason = self.session.outage().map(|outage| outage.reason);
+        StoreError::Unavailable(reason.unwrap_or_else(|| "the connection to the database was closed".to_owned()))
     }
 
     fn good(&self, tokens: &BTreeSet<FencingToken>, fenced: Fenced) -> Result<BTreeSet<FencingToken>> {

@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 use crate::store::StoreError;
 use crate::store::health::Status;
 use crate::store::postgres::failure::Outage;
-use crate::store::postgres::opening::{OpenError, Opener, Role};
+use crate::store::postgres::opening::{OpenedBy, Opener, OpeningFailure};
 use crate::store::postgres::session::{Driver, Session};
 use crate::store::postgres::transaction::PostgresTransactions;
 use crate::store::sql::commit;
@@ -29,7 +29,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(2);
 
 /// What the writer thread has and knows.
-pub struct Writer {
+pub struct PostgresWriter {
     opener: Opener,
     /// `None` while the database is away, with the reason in the status.
     client: Option<Client>,
@@ -43,7 +43,7 @@ pub struct Writer {
     is_full: bool,
 }
 
-impl Writer {
+impl PostgresWriter {
     pub fn new(opener: Opener, status: watch::Sender<Status>, now: Timestamp) -> Self {
         let begun = Instant::now();
         Self { opener, client: None, status, now: (now, begun), looked_at: begun, retry: FIRST_RETRY, is_full: false }
@@ -57,7 +57,7 @@ impl Writer {
         let opened = self.opener.open(runtime, self.time());
         match opened {
             Ok(client) => self.client = Some(client),
-            Err(OpenError::Later(reason)) if self.opener.role == Role::Daemon => {
+            Err(OpeningFailure::Later(reason)) if self.opener.opened_by == OpenedBy::Daemon => {
                 tracing::error!(
                     "the database cannot be used yet, so webhooks are answered 503; it is tried again and again: {reason}"
                 );

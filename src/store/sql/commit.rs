@@ -47,6 +47,9 @@ pub trait Transactions: Connection {
     /// [`StoreError::Unavailable`].
     fn roll_back(&self) -> Result<(), StoreError>;
 
+    /// Why a transaction that was begun is not under way any more.
+    fn taken_back(&self) -> StoreError;
+
     /// Those of the tokens that are good until the transaction ends. Where one daemon holds the database, nobody has any.
     ///
     /// # Errors
@@ -202,7 +205,7 @@ fn end(
     if let Err(NotBegun { error, outcome }) = begun {
         return (Err(error), outcome);
     }
-    let is_begun = if connection.is_begun() { Ok(()) } else { Err(taken_back()) };
+    let is_begun = if connection.is_begun() { Ok(()) } else { Err(connection.taken_back()) };
     let ended = is_begun.and_then(|()| connection.commit()).and_then(|()| confirm());
     let outcome = if ended.is_ok() { Ended::Committed } else { Ended::Failed };
     (ended, outcome)
@@ -287,7 +290,7 @@ fn in_transaction<T>(
         Err(error) => Err(error.clone()),
         // A job before this one made the database take back the transaction. Outside of it, this one would be kept by itself,
         // and yet be answered that it was not.
-        Ok(connection) if !connection.is_begun() => Err(taken_back()),
+        Ok(connection) if !connection.is_begun() => Err(connection.taken_back()),
         Ok(connection) => Ok(in_savepoint(connection, work)?),
     }
 }
@@ -308,10 +311,6 @@ fn in_savepoint<T>(
     }
     connection.execute("RELEASE job", &[])?;
     done
-}
-
-fn taken_back() -> StoreError {
-    StoreError::Unavailable("the disk is full or cannot be written".to_owned())
 }
 
 #[cfg(test)]

@@ -104,6 +104,10 @@ impl Transactions for Connection {
         })
     }
 
+    fn taken_back(&self) -> StoreError {
+        StoreError::Unavailable("the disk is full or cannot be written".to_owned())
+    }
+
     fn is_begun(&self) -> bool {
         !self.is_autocommit()
     }
