@@ -3,5 +3,7 @@
 pub mod cluster;
 mod faults;
 mod moving;
+mod plans;
 mod relay;
 mod session;
+mod tls;

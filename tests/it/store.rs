@@ -5,7 +5,7 @@ pub mod conformance;
 pub mod conversion;
 mod groups;
 mod moving;
-mod plans;
+pub mod plans;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -76,9 +76,9 @@ impl Cluster {
         Self { port, folder: PathBuf::from(folder), programs: programs.to_owned(), _until: until }
     }
 
-    /// The address of a database, as a user other than the owner if one is named, with what stands behind the `?`.
+    /// The address of a database.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://postgres:{PASSWORD_IN_URL}@127.0.0.1:{}/{database}", self.port)
+        url(&format!("127.0.0.1:{}", self.port), database)
     }
 
     /// A connection of the tests' own.
@@ -117,6 +117,10 @@ impl Cluster {
     }
 }
 
+fn url(host: &str, database: &str) -> String {
+    format!("postgres://postgres:{PASSWORD_IN_URL}@{host}/{database}")
+}
+
 /// A database of one test; it goes at the end of it.
 pub struct Database {
     pub cluster: &'static Cluster,
@@ -149,11 +153,12 @@ impl Database {
 
     /// As the configuration has it.
     pub fn store_url(&self) -> StoreUrl {
-        self.store_url_with("")
+        self.store_url_at(&format!("127.0.0.1:{}", self.cluster.port), "")
     }
 
-    pub fn store_url_with(&self, parameters: &str) -> StoreUrl {
-        let url = format!("{}?{parameters}", self.url());
+    /// By another host and port, with what stands behind the `?`.
+    pub fn store_url_at(&self, host: &str, parameters: &str) -> StoreUrl {
+        let url = format!("{}?{parameters}", url(host, &self.name));
         StoreUrl::parse(&url).unwrap_or_else(|invalid| panic!("{url}: {}", invalid.message))
     }
 

@@ -11,6 +11,7 @@ use orderbell::store::{Store, StoreError};
 use crate::postgres::cluster::{Cluster, Database, cluster, value};
 use crate::postgres::relay::{Cut, Relay};
 use crate::store::conformance::scene::{at, is_new_for, placed};
+use crate::support::untested::Tmpfs;
 use crate::support::{TOO_LONG, in_time};
 
 async fn open(url: &StoreUrl) -> Arc<dyn Store> {
@@ -85,9 +86,8 @@ async fn a_database_that_is_only_read_from_is_none_until_it_is_written_to_again(
 async fn a_commit_whose_answer_was_lost_is_asked_for_and_never_guessed() {
     let Some(database) = Database::make().await else { return };
     let relay = Relay::start(database.cluster.port).await;
-    let through = database.url().replace(&format!(":{}/", database.cluster.port), &format!(":{}/", relay.port));
     // Encrypted, nobody in between could see a commit.
-    let store = open(&parse(&format!("{through}?sslmode=disable"))).await;
+    let store = open(&database.store_url_at(&format!("127.0.0.1:{}", relay.port), "sslmode=disable")).await;
     ready(&*store).await;
     let client = database.connect().await;
     let events = async || value(&client, "SELECT count(*) FROM events").await;
@@ -159,6 +159,37 @@ async fn a_server_that_is_started_anew_in_the_midst_loses_nothing_and_is_found_a
         let order = in_time(store.order("s", number)).await.expect("reading");
         assert!(order.is_some(), "order {number} was acknowledged");
     }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_of_the_database_is_said_and_it_goes_on_when_there_is_room() {
+    let Some(cluster) = tokio::task::spawn_blocking(cluster).await.expect("no panic") else { return };
+    let Some(disk) = Tmpfs::mount_of("40m") else { return };
+    let admin = cluster.connect("postgres").await;
+    let space = disk.path().join("space").display().to_string();
+    admin
+        .batch_execute(&format!("COPY (SELECT 1) TO PROGRAM 'mkdir {space}'"))
+        .await
+        .expect("a folder of the server's");
+    admin.batch_execute(&format!("CREATE TABLESPACE small LOCATION '{space}'")).await.expect("a small disk");
+    let database = Database::make_in(cluster, "TABLESPACE small").await;
+    let store = open(&database.store_url()).await;
+    ready(&*store).await;
+    disk.fill();
+    let mut kept = 0;
+    let refused = loop {
+        match in_time(store.record(placed(&kept.to_string(), &["kitchen"]))).await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(refused.to_string().contains("disk of the database is full"), "{refused}");
+    assert!(wrong(&*store).await.contains("make room there"));
+    disk.clear();
+    ready(&*store).await;
+    store.record(placed(&kept.to_string(), &["kitchen"])).await.expect("there is room");
+    assert_eq!(value(&database.connect().await, "SELECT count(*) FROM events").await, (kept + 1).to_string());
     store.close().await;
 }
 

@@ -21,6 +21,17 @@ pub enum Cut {
     BeforeAnswer = 2,
 }
 
+/// What the server behind it is taken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Server {
+    AsItIs,
+    /// One that has no certificate.
+    WithoutTls,
+}
+
+/// By which a client asks for encryption.
+const ASKS_FOR_TLS: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
 /// A running relay; dropping it ends it.
 pub struct Relay {
     pub port: u16,
@@ -36,6 +47,15 @@ impl Drop for Relay {
 
 impl Relay {
     pub async fn start(target: u16) -> Self {
+        Self::start_as(target, Server::AsItIs).await
+    }
+
+    /// Behind which a server seems to have no encryption.
+    pub async fn start_plain(target: u16) -> Self {
+        Self::start_as(target, Server::WithoutTls).await
+    }
+
+    async fn start_as(target: u16, kind: Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let cut = Arc::new(AtomicU8::new(Cut::None as u8));
@@ -46,7 +66,7 @@ impl Relay {
                 let cut = shared.clone();
                 tokio::spawn(async move {
                     if let Ok(server) = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], target))).await {
-                        relay(client, server, &cut).await;
+                        relay(client, server, kind, &cut).await;
                     }
                 });
             }
@@ -65,13 +85,19 @@ impl Relay {
     }
 }
 
-async fn relay(mut client: TcpStream, mut server: TcpStream, cut: &AtomicU8) {
+async fn relay(mut client: TcpStream, mut server: TcpStream, kind: Server, cut: &AtomicU8) {
     let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
         tokio::select! {
             read = client.read(&mut asked) => {
                 let Ok(length @ 1..) = read else { return };
                 let bytes = &asked[..length];
+                if kind == Server::WithoutTls && *bytes == ASKS_FOR_TLS {
+                    if client.write_all(b"N").await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
                 let is_commit = bytes.windows(7).any(|seven| seven == b"COMMIT\0");
                 let wanted = if is_commit { cut.swap(Cut::None as u8, Ordering::AcqRel) } else { Cut::None as u8 };
                 if wanted == Cut::BeforeCommit as u8 {

@@ -3,7 +3,7 @@
 use orderbell::store::StoreError;
 use orderbell::store::postgres::address::PostgresUrl;
 use orderbell::store::postgres::connect::{Connector, spawn};
-use orderbell::store::postgres::opening::OpenError;
+use orderbell::store::postgres::opening::OpeningFailure;
 use orderbell::store::postgres::schema;
 use orderbell::store::postgres::session::{Driver, Session};
 use orderbell::store::sql::value::Value;
@@ -95,7 +95,7 @@ async fn the_schema_is_made_once_however_many_begin_at_the_same_time() {
     let Some(database) = Database::make().await else { return };
     let url = database.url();
     let made = futures_util::future::join_all(
-        (0..6).map(|_| with(&url, |session| schema::migrate(session).map_err(OpenError::into_error))),
+        (0..6).map(|_| with(&url, |session| schema::migrate(session).map_err(OpeningFailure::into_error))),
     );
     made.await.into_iter().for_each(|made| made.expect("made, or found made"));
     let client = database.connect().await;
@@ -103,7 +103,7 @@ async fn the_schema_is_made_once_however_many_begin_at_the_same_time() {
     assert_eq!(value(&client, "SELECT unixepoch('2026-11-29T18:00:00Z')").await, "1795975200");
     assert_eq!(value(&client, "SELECT unixepoch('') IS NULL").await, "t");
     client.batch_execute("UPDATE schema_floor SET oldest_binary_schema = 99").await.expect("raised");
-    let refused = with(&url, |session| schema::migrate(session).map_err(OpenError::into_error)).await;
+    let refused = with(&url, |session| schema::migrate(session).map_err(OpeningFailure::into_error)).await;
     let Err(StoreError::Refused(reason)) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("schema 99, this one knows"), "{reason}");
 }
@@ -111,7 +111,7 @@ async fn the_schema_is_made_once_however_many_begin_at_the_same_time() {
 #[tokio::test]
 async fn a_database_that_cannot_write_every_name_is_refused_and_said_what_to_do() {
     let Some(database) = Database::make_with("ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'").await else { return };
-    let refused = with(&database.url(), |session| schema::migrate(session).map_err(OpenError::into_error)).await;
+    let refused = with(&database.url(), |session| schema::migrate(session).map_err(OpeningFailure::into_error)).await;
     let Err(StoreError::Refused(reason)) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("LATIN1") && reason.contains("ENCODING 'UTF8'"), "{reason}");
 }

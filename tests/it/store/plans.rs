@@ -9,7 +9,7 @@ use crate::store::conformance::scene::at;
 use crate::support::stores;
 
 /// Below `src/store/sql`.
-const FILES: [&str; 11] =
+pub const FILES: [&str; 11] =
     ["record", "dedupe", "due", "deliver", "claim", "settle", "parts", "pacing", "parking", "catch_up", "fallback"];
 
 /// What may be gone through: a table of a row for each channel, credential or slot; what was found before; an index that
@@ -26,7 +26,7 @@ const SMALL: [&str; 8] = [
 ];
 
 /// What a start, a reload or a person's change of a setting asks once; each begins so.
-const ONCE: [&str; 5] = [
+pub const ONCE: [&str; 5] = [
     "SELECT channel, count(*) FROM deliveries WHERE state = 'waiting' GROUP BY channel",
     "SELECT EXISTS (SELECT 1 FROM deliveries WHERE channel = ?1)",
     "SELECT d.id, e.kind, d.urgent FROM deliveries d",
@@ -35,7 +35,7 @@ const ONCE: [&str; 5] = [
 ];
 
 /// The statements that stand in a source file as one text each.
-fn statements(source: &str) -> Vec<String> {
+pub fn statements(source: &str) -> Vec<String> {
     let source = source.split("#[cfg(test)]").next().unwrap_or_default();
     let lines = source.lines().filter(|line| !line.trim_start().starts_with("//"));
     let code = lines.collect::<Vec<_>>().join("\n");

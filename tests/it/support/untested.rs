@@ -18,9 +18,15 @@ pub struct Tmpfs(TempDir);
 impl Tmpfs {
     /// `None` where this process may not mount; that is said.
     pub fn mount() -> Option<Self> {
+        Self::mount_of("3m")
+    }
+
+    /// As [`Tmpfs::mount`], of another size.
+    pub fn mount_of(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder");
         let mut mount = Command::new("mount");
-        let why = match mount.args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(folder.path()).output() {
+        let why = match mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(folder.path()).output()
+        {
             Ok(output) if output.status.success() => return Some(Self(folder)),
             Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
             Err(error) => format!("mount: {error}"),
