@@ -70,6 +70,7 @@ macro_rules! conformance {
                     a_test_leaves_nothing_behind;
                 fallback: the_fallback_of_a_parked_channel_gets_what_is_urgent_once_and_its_acceptance_counts,
                     what_a_person_asks_for_once_more_goes_out_though_a_fallback_was_sent_it,
+                    behind_hundreds_that_quiet_hours_hold_what_passes_them_is_found,
                     a_channel_catches_up_with_what_its_fallback_was_sent,
                     who_has_got_a_message_before_it_was_asked_for_once_more_does_not_make_it_delivered;
                 history: a_delivery_is_cancelled_unless_it_has_arrived, a_delivery_is_sent_once_more_unless_it_is_under_way,

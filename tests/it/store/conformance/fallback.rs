@@ -1,14 +1,21 @@
 //! Another channel in the place of one that cannot be reached.
 
+use futures_util::future::join_all;
 use orderbell::domain::event::Kind;
 use orderbell::domain::fallback::CatchUp;
+use orderbell::domain::glob::Glob;
+use orderbell::domain::order::OrderState;
+use orderbell::domain::quiet::Quiet;
 use orderbell::domain::retry::{Answer, Outcome, Step};
 use orderbell::store::history::change::{ChangeRequest, Meant};
+use orderbell::store::ingest::Record;
 use orderbell::store::queue::attempt::{Claimed, Fallback, Settle};
 use orderbell::store::queue::pending::PendingDelivery;
 
 use crate::store::conformance::place::Place;
-use crate::store::conformance::scene::{at, claim, due, end, ended, one, placed, row, settle, states, tried, urgent};
+use crate::store::conformance::scene::{
+    at, claim, due, end, ended, event, one, placed, row, settle, states, tried, urgent,
+};
 
 fn to_owner(catch_up: CatchUp) -> Fallback {
     Fallback { channel: "kitchen".to_owned(), to: "owner".to_owned(), catch_up }
@@ -36,6 +43,28 @@ pub async fn the_fallback_of_a_parked_channel_gets_what_is_urgent_once_and_its_a
         rows.map(|row| (row.state, row.digest)),
         [("merged".to_owned(), Some(stand_in)), ("waiting".to_owned(), None)]
     );
+}
+
+pub async fn behind_hundreds_that_quiet_hours_hold_what_passes_them_is_found(place: Place) {
+    let store = place.open(0).await;
+    let refused = one(&*store, urgent("0", &["kitchen"])).await;
+    tried(&*store, refused, 1, Outcome::Misconfigured, Step::Park { probe_at: at(600) }).await;
+    let held = (1..450).map(|number| store.record(urgent(&number.to_string(), &["kitchen"])));
+    for recorded in join_all(held).await {
+        recorded.expect("recorded");
+    }
+    let time = |text: &str| text.parse().expect("a time");
+    let quiet =
+        Quiet { from: time("23:00"), to: time("07:00"), except: vec![Glob::new("order.accepted")], hold: Vec::new() };
+    let wanted = async || store.wants_fallback("kitchen", at(0), at(3), Some(quiet.clone())).await.expect("reading");
+    assert!(!wanted().await, "all that waits is held");
+    let accepted = event(Kind::OrderAccepted, "0", OrderState::Accepted, 2, "1002:0", &["kitchen"]);
+    let passing = one(&*store, Record { urgent: vec!["kitchen".to_owned()], ..accepted }).await;
+    assert!(wanted().await);
+    let asked = store.fall_back(to_owner(CatchUp::Never), at(0), at(3), Some(quiet.clone())).await.expect("asked");
+    let owner = due(&*store, "owner", 3).await;
+    assert_eq!((asked, owner.len(), owner[0].event.kind.clone()), (1, 1, Kind::OrderAccepted), "{passing}");
+    assert_eq!(store.fall_back(to_owner(CatchUp::Never), at(0), at(3), None).await.expect("asked"), 100, "a step");
 }
 
 pub async fn a_channel_catches_up_with_what_its_fallback_was_sent(place: Place) {

@@ -56,10 +56,22 @@ pub async fn a_list_has_what_every_filter_lets_through(place: Place) {
     assert_eq!(count(DeliveryFilter { channel: Some("nobody".to_owned()), ..any() }).await, 0);
     assert_eq!(count(DeliveryFilter { kind: Some(Glob::new("order.acc*")), ..any() }).await, 1);
     assert_eq!(count(DeliveryFilter { kind: Some(Glob::new("order.*")), ..any() }).await, 7);
+    for none in ["ORDER.*", "order_*", "order.%", "order.*ED"] {
+        assert_eq!(count(DeliveryFilter { kind: Some(Glob::new(none)), ..any() }).await, 0, "{none}");
+    }
     assert_eq!(count(DeliveryFilter { since: Some(at(500)), ..any() }).await, 1);
     let of = |numbers: std::ops::Range<u32>| Some(numbers.map(|number| ("s".to_owned(), number.to_string())).collect());
     assert_eq!(count(DeliveryFilter { orders: of(0..2), ..any() }).await, 3);
     assert_eq!(count(DeliveryFilter { orders: of(0..40_000), ..any() }).await, 7, "of any number of orders");
     assert_eq!(count(DeliveryFilter { orders: Some(Vec::new()), ..any() }).await, 0);
+    let all: Vec<_> = store.page(any(), Start::Beginning, 100).await.expect("reading");
+    let some = DeliveryFilter { orders: of(1..6), ..any() };
+    let wanted = async |start| store.page(some.clone(), start, 2).await.expect("reading");
+    assert_eq!(wanted(Start::At(all[0].id)).await[0].id, all[1].id);
+    assert_eq!(wanted(Start::At(all[3].id)).await.iter().map(|row| row.id).collect::<Vec<_>>(), [all[3].id, all[4].id]);
+    assert_eq!(wanted(Start::After(all[4].id)).await.iter().map(|row| row.id).collect::<Vec<_>>(), [all[5].id]);
+    for (newest, first) in [(1, Some(all[5].id)), (5, Some(all[1].id)), (6, None)] {
+        assert_eq!(store.first_of_newest(some.clone(), newest).await.expect("reading"), first, "{newest}");
+    }
     assert_eq!(count(DeliveryFilter { state: dead, channel: kitchen, orders: of(2..9), ..any() }).await, 1);
 }
