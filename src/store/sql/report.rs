@@ -223,7 +223,7 @@ pub fn status(connection: &dyn Connection, report: &str, day: Date) -> Result<Re
     let undelivered = connection.all(sql, params![event], |row| {
         Ok(Undelivered { channel: row.get(0)?, state: row.get(1)?, answer: row.get(2)? })
     })?;
-    Ok(ReportStatus::Made { event: event, undelivered })
+    Ok(ReportStatus::Made { event, undelivered })
 }
 
 #[cfg(test)]
