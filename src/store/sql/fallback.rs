@@ -8,7 +8,7 @@ use crate::domain::event::DeliveryId;
 use crate::domain::quiet::Quiet;
 use crate::store::queue::attempt::Fallback;
 use crate::store::queue::pending::UnreachedChannel;
-use crate::store::sql::value::AsValue;
+use crate::store::sql::value::IntoValue;
 use crate::store::sql::{Connection, Result, catch_up, deliver, due, params};
 
 /// So many deliveries a step; each step is a short part of one commit.
@@ -73,7 +73,7 @@ impl Wanted<'_> {
         while self.found.len() < self.most {
             let behind = id.map_or([0; 16], |id: DeliveryId| id.0.into_bytes());
             let mut given = params![self.channel, before, made_at, behind, limit].to_vec();
-            given.extend(refused_since.iter().map(|since| since.as_value()));
+            given.extend(refused_since.iter().map(|since| since.into_value()));
             let page = self.connection.all(sql, &given, |row| {
                 let since = [2, 3, 4].map(|column| row.get::<i64>(column));
                 let [created, since, resumed] = since;

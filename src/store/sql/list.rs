@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::domain::event::DeliveryId;
 use crate::store::history::list::{DeliveryFilter, DeliveryRow, ShortName, Start};
-use crate::store::sql::value::{AsValue, Value};
+use crate::store::sql::value::{IntoValue, Value};
 use crate::store::sql::{Connection, Result, Row, find, params, record};
 
 /// What must hold of a delivery `d`, and the values that stand for it, from the first place on.
@@ -17,15 +17,15 @@ impl<'a> Conditions<'a> {
     /// `kinds`: what [`kinds`] makes of the filter. The orders are left out.
     fn of(DeliveryFilter { state, channel, kind, since, .. }: &'a DeliveryFilter, kinds: &'a [String]) -> Self {
         let mut all = Self { sql: "1 = 1".to_owned(), given: Vec::new() };
-        state.iter().for_each(|state| all.add(" AND d.state = ?", state.as_value()));
-        channel.iter().for_each(|channel| all.add(" AND d.channel = ?", channel.as_value()));
-        since.iter().for_each(|since| all.add(" AND d.created_at >= ?", since.as_value()));
+        state.iter().for_each(|state| all.add(" AND d.state = ?", state.into_value()));
+        channel.iter().for_each(|channel| all.add(" AND d.channel = ?", channel.into_value()));
+        since.iter().for_each(|since| all.add(" AND d.created_at >= ?", since.into_value()));
         if let (Some(_), [pattern, pieces @ ..]) = (kind, kinds) {
-            all.add(" AND EXISTS (SELECT 1 FROM events k WHERE k.id = d.event AND k.kind LIKE ?", pattern.as_value());
+            all.add(" AND EXISTS (SELECT 1 FROM events k WHERE k.id = d.event AND k.kind LIKE ?", pattern.into_value());
             // Where that makes no difference between capital and small letters, this does.
             all.sql += " ESCAPE '!'";
             for piece in pieces {
-                all.add(" AND k.kind <> replace(k.kind, ?", piece.as_value());
+                all.add(" AND k.kind <> replace(k.kind, ?", piece.into_value());
                 all.sql += ", '')";
             }
             all.sql += ")";
@@ -113,7 +113,7 @@ pub fn page(connection: &dyn Connection, wanted: &DeliveryFilter, start: Start, 
     }
     let kinds = kinds(wanted);
     let mut all = Conditions::of(wanted, &kinds);
-    all.add(&format!(" AND d.id {comparison} ?"), id.as_value());
+    all.add(&format!(" AND d.id {comparison} ?"), id.into_value());
     connection.all(&format!("{ROWS} WHERE {} ORDER BY d.id LIMIT {rows}", all.sql), &all.given, delivery_row)
 }
 

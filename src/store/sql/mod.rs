@@ -187,7 +187,7 @@ impl<'r> Row<'r> {
 /// The values that a statement is given, in their sequence.
 macro_rules! params {
     ($($value:expr),* $(,)?) => {
-        &[$($crate::store::sql::value::AsValue::as_value(&$value)),*]
+        &[$($crate::store::sql::value::IntoValue::into_value(&$value)),*]
     };
 }
 

@@ -15,39 +15,39 @@ pub enum Value<'a> {
 }
 
 /// What can be given to a statement, by reference.
-pub trait AsValue<'a> {
-    fn as_value(self) -> Value<'a>;
+pub trait IntoValue<'a> {
+    fn into_value(self) -> Value<'a>;
 }
 
-impl<'a, T: ?Sized> AsValue<'a> for &&'a T
+impl<'a, T: ?Sized> IntoValue<'a> for &&'a T
 where
-    &'a T: AsValue<'a>,
+    &'a T: IntoValue<'a>,
 {
-    fn as_value(self) -> Value<'a> {
-        (*self).as_value()
+    fn into_value(self) -> Value<'a> {
+        (*self).into_value()
     }
 }
 
-impl<'a, 'r, T> AsValue<'a> for &'r Option<T>
+impl<'a, 'r, T> IntoValue<'a> for &'r Option<T>
 where
-    &'r T: AsValue<'a>,
+    &'r T: IntoValue<'a>,
 {
-    fn as_value(self) -> Value<'a> {
-        self.as_ref().map_or(Value::Null, AsValue::as_value)
+    fn into_value(self) -> Value<'a> {
+        self.as_ref().map_or(Value::Null, IntoValue::into_value)
     }
 }
 
 /// Of what is in the value itself, and of what it borrows.
-macro_rules! as_value {
+macro_rules! into_value {
     (copied: $($copied:ty => |$integer:ident| $number:expr),* ; borrowed: $($borrowed:ty => |$value:ident| $result:expr),* $(,)?) => {
-        $(impl<'a> AsValue<'a> for &$copied {
-            fn as_value(self) -> Value<'a> {
+        $(impl<'a> IntoValue<'a> for &$copied {
+            fn into_value(self) -> Value<'a> {
                 let $integer = *self;
                 Value::Integer($number)
             }
         })*
-        $(impl<'a> AsValue<'a> for &'a $borrowed {
-            fn as_value(self) -> Value<'a> {
+        $(impl<'a> IntoValue<'a> for &'a $borrowed {
+            fn into_value(self) -> Value<'a> {
                 let $value = self;
                 $result
             }
@@ -55,7 +55,7 @@ macro_rules! as_value {
     };
 }
 
-as_value! {
+into_value! {
     copied:
     i64 => |value| value,
     u32 => |value| value.into(),

@@ -36,9 +36,8 @@ impl sql::Connection for Connection {
             return Ok(());
         }
         let mut statement = self.prepare_cached(sql)?;
-        let mut one =
-            |(place, given): (usize, &Vec<Value<'_>>)| look(&mut statement, given, &mut |row| each(place, row));
-        given.iter().enumerate().try_for_each(|given| one(given))
+        let one = |(place, given): (usize, &Vec<Value<'_>>)| look(&mut statement, given, &mut |row| each(place, row));
+        given.iter().enumerate().try_for_each(one)
     }
 }
 
