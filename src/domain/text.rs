@@ -26,6 +26,9 @@ pub fn clean_line(text: &str, max_graphemes: usize) -> String {
 
 /// As [`clean_line`], without a limit on the length.
 pub fn one_line(text: &str) -> String {
+    if is_plain_line(text) {
+        return text.to_owned();
+    }
     line_of(text.chars().filter_map(visible).collect())
 }
 
@@ -35,6 +38,16 @@ pub fn composed_line(text: &str) -> String {
     bidi::paired(&line_of(text.chars().filter_map(shown).collect())).into_owned()
 }
 
+/// Whether a text is a clean line of ASCII already, as most are. An underscore may belong to a ciphertext.
+fn is_plain_line(text: &str) -> bool {
+    let mut before = b' ';
+    let is_plain = text.bytes().all(|byte| {
+        let after_blank = std::mem::replace(&mut before, byte) == b' ';
+        matches!(byte, b'!'..=b'~' if byte != b'_') || (byte == b' ' && !after_blank)
+    });
+    is_plain && before != b' '
+}
+
 fn line_of(visible: String) -> String {
     let plain = drop_ciphertext(&visible);
     let readable = drop_loose_joiners(&plain);
@@ -42,6 +55,10 @@ fn line_of(visible: String) -> String {
     for word in readable.split_whitespace() {
         if !line.is_empty() {
             line.push(' ');
+        }
+        if word.len() <= GRAPHEME_BYTES {
+            line.push_str(word);
+            continue;
         }
         for grapheme in word.graphemes(true) {
             line.push_str(&grapheme[..grapheme.floor_char_boundary(GRAPHEME_BYTES)]);
@@ -278,6 +295,11 @@ mod tests {
         fn a_clean_line_stays_as_it_is(text in any::<String>(), graphemes in 1usize..40) {
             let clean = clean_line(&text, graphemes);
             prop_assert_eq!(&clean_line(&clean, graphemes), &clean);
+        }
+
+        #[test]
+        fn a_plain_line_is_what_it_is_made_of_at_length(text in "[ -~]{0,60}") {
+            prop_assert_eq!(one_line(&text), line_of(text.chars().filter_map(visible).collect()));
         }
 
         #[test]
