@@ -5,14 +5,12 @@ mod address;
 mod forms;
 pub mod known;
 pub mod tokens;
+mod traces;
 mod views;
 
-use std::borrow::Cow;
-use std::sync::LazyLock;
-
-use aho_corasick::AhoCorasick;
-
 use crate::domain::json::{Inside, Node};
+use crate::domain::mask::traces::has_trace;
+use std::borrow::Cow;
 
 /// What stands in the place of a masked value.
 const MASKED: &str = "\"***\"";
@@ -53,38 +51,13 @@ const ENDINGS: [&str; 18] = [
     "注册码",
 ];
 
-/// A body without one of these, in whatever case, holds none of the names. The last one begins an escape, which may hide a
-/// letter of a name.
-const TRACES: [&str; 13] = [
-    "key",
-    "licen",
-    "secret",
-    "pass",
-    "pwd",
-    "cdk",
-    "token",
-    "activation",
-    "registration",
-    "密",
-    "激活码",
-    "注册码",
-    r"\u",
-];
-
-static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .build(TRACES)
-        .expect("a few short texts always make an automaton")
-});
-
 /// JSON in a string in JSON, deeper than this, is masked whole instead of being searched.
 const MAX_DEPTH: usize = 64;
 
 /// The body with the values under key-like names, and under `also`, replaced by `"***"`. All else stays byte for byte. JSON
 /// inside a string is searched too. A body that cannot be read as JSON, however leniently, comes back as it is.
 pub fn mask<'a>(body: &'a [u8], also: &[&str]) -> Cow<'a, [u8]> {
-    if also.is_empty() && !SEARCH.is_match(body) {
+    if also.is_empty() && !has_trace(body) {
         return Cow::Borrowed(body);
     }
     let root = std::str::from_utf8(body).ok().and_then(Node::read);
@@ -128,7 +101,7 @@ fn masked(root: &Node, also: &[&str], depth: usize) -> Option<String> {
 fn inside(value: &Node, also: &[&str], depth: usize) -> Option<String> {
     let text = value.text().filter(|text| text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']))?;
     if depth >= MAX_DEPTH {
-        let suspicious = SEARCH.is_match(&text) || also.iter().any(|name| text.contains(name));
+        let suspicious = has_trace(text.as_bytes()) || also.iter().any(|name| text.contains(name));
         return suspicious.then(|| MASKED.to_owned());
     }
     let masked = masked(&Node::read(&text)?, also, depth + 1)?;
