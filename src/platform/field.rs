@@ -1,8 +1,10 @@
 //! Reads one JSON field at a time, tolerant of other types than the documented one: an odd field is absent, never a fault
 //! of the whole webhook. Which parts of an order came and could not be read is gathered meanwhile.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 
 use jiff::Timestamp;
 
@@ -28,6 +30,11 @@ impl JsonField {
 
     fn kind(&self) -> Option<JsonKind> {
         self.0.as_ref().map(Node::kind)
+    }
+
+    /// Whether its whole text is JSON, and not only nearly.
+    pub fn is_strict(&self) -> bool {
+        self.0.as_ref().is_some_and(Node::is_strict)
     }
 
     /// Whether it is there, be it null.
@@ -94,11 +101,11 @@ impl JsonField {
 
     /// The decoded text of a string, or the digits of a number: a whole one within 64 bits is written without a point or a
     /// power of ten, whatever its spelling. Not cleaned.
-    pub fn raw_text(&self) -> Option<String> {
+    pub fn raw_text(&self) -> Option<Cow<'_, str>> {
         let node = self.0.as_ref()?;
         match node.kind() {
             JsonKind::Text => node.text(),
-            JsonKind::Number => Some(node.whole().map_or_else(|| node.raw().to_owned(), |whole| whole.to_string())),
+            JsonKind::Number => Some(node.whole().map_or(node.raw().into(), |whole| whole.to_string().into())),
             _ => None,
         }
     }
@@ -120,12 +127,17 @@ impl JsonField {
         let is_whole = !self.is_number() || text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
         let fits = is_whole && !text.is_empty() && text.len() <= MAX_ID;
         (fits && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')))
-            .then_some(text)
+            .then(|| text.into_owned())
     }
 
     /// A whole number, from a number in any spelling or a string of digits.
     pub fn integer(&self) -> Option<i64> {
-        self.raw_text()?.trim().parse().ok()
+        let node = self.0.as_ref()?;
+        match node.kind() {
+            JsonKind::Text => node.text()?.trim().parse().ok(),
+            JsonKind::Number => node.whole()?.try_into().ok(),
+            _ => None,
+        }
     }
 
     /// A count; negative ones are absent.
@@ -152,13 +164,23 @@ impl JsonField {
     }
 }
 
+/// A pointer to a part of what another one points to. Hardly any is noted, so none is written before.
+#[derive(Clone, Copy)]
+pub struct Below<P, N>(pub P, pub N);
+
+impl<P: Display, N: Display> Display for Below<P, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.0, self.1)
+    }
+}
+
 /// JSON pointers into the order as it is shown, in the sequence in which they were met, each once.
 #[derive(Default)]
 pub struct UnreadableFields(RefCell<Vec<String>>);
 
 impl UnreadableFields {
-    pub fn note(&self, pointer: impl Into<String>) {
-        let (pointer, mut noted) = (pointer.into(), self.0.borrow_mut());
+    pub fn note(&self, pointer: impl Display) {
+        let (pointer, mut noted) = (pointer.to_string(), self.0.borrow_mut());
         if noted.len() < MOST && !noted.contains(&pointer) {
             noted.push(pointer);
         }
@@ -166,7 +188,12 @@ impl UnreadableFields {
 
     /// Reads a field that is shown at `pointer`. Noted is a value that says something which cannot be read, a text of which a
     /// character is lost, and a member that stood there twice with different values.
-    pub fn read<T>(&self, field: &JsonField, pointer: &str, read: impl Fn(&JsonField) -> Option<T>) -> Option<T> {
+    pub fn read<T>(
+        &self,
+        field: &JsonField,
+        pointer: impl Display,
+        read: impl Fn(&JsonField) -> Option<T>,
+    ) -> Option<T> {
         let value = read(field);
         if field.is_marred() || (value.is_none() && field.says_something()) {
             self.note(pointer);
@@ -175,18 +202,19 @@ impl UnreadableFields {
     }
 
     /// The object that a field is; what is in it is shown at `pointer` above all.
-    pub fn object(&self, field: JsonField, pointer: &str) -> JsonField {
+    pub fn object(&self, field: JsonField, pointer: impl Display) -> JsonField {
         self.read(&field, pointer, |field| field.is_object().then_some(()));
         field
     }
 
     /// The items of the list that a field is.
-    pub fn list(&self, field: &JsonField, pointer: &str) -> Vec<JsonField> {
+    pub fn list(&self, field: &JsonField, pointer: impl Display) -> Vec<JsonField> {
         self.read(field, pointer, |field| field.is_list().then(|| field.list().collect())).unwrap_or_default()
     }
 
-    pub fn has(&self, pointer: &str) -> bool {
-        self.0.borrow().iter().any(|noted| noted == pointer)
+    pub fn has(&self, pointer: impl Display) -> bool {
+        let noted = self.0.borrow();
+        !noted.is_empty() && noted.contains(&pointer.to_string())
     }
 
     pub fn into_pointers(self) -> Vec<String> {

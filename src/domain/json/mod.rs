@@ -9,13 +9,42 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::domain::json::read::{JsonKind, JsonToken};
+use crate::domain::json::read::{JsonKind, JsonToken, Spelling};
 
 /// A text that was read.
 #[derive(Debug)]
 struct Document {
     text: String,
     tokens: Vec<JsonToken>,
+    is_strict: bool,
+}
+
+impl Document {
+    /// The text of a value or name as it came.
+    fn raw(&self, at: u32) -> &str {
+        let token = self.tokens[at as usize];
+        &self.text[token.start as usize..token.end as usize]
+    }
+
+    /// The text of a string or name.
+    fn decoded(&self, at: u32) -> Cow<'_, str> {
+        let raw = self.raw(at);
+        match self.tokens[at as usize].spelling {
+            Spelling::Plain => Cow::Borrowed(raw.get(1..raw.len() - 1).unwrap_or_default()),
+            Spelling::Escaped => scalar::decoded(raw).0,
+        }
+    }
+
+    /// Whether a member's name is this one. Most differ by their lengths already.
+    fn is_named(&self, at: u32, name: &str) -> bool {
+        let token = self.tokens[at as usize];
+        match token.spelling {
+            Spelling::Plain => {
+                (token.end - token.start) as usize == name.len() + 2 && self.raw(at)[1..].starts_with(name)
+            }
+            Spelling::Escaped => scalar::decoded(self.raw(at)).0 == name,
+        }
+    }
 }
 
 /// One value of a text.
@@ -33,12 +62,17 @@ impl Node {
     ///
     /// `None` when it cannot be read even so.
     pub fn read(text: &str) -> Option<Node> {
-        let tokens = read::tokens(text)?;
+        let (tokens, is_strict) = read::tokens(text)?;
         // A word by itself is no text in JSON, but a text in words.
         if tokens.first()?.kind == JsonKind::Unknown {
             return None;
         }
-        Some(Node { document: Rc::new(Document { text: text.to_owned(), tokens }), at: 0, contested: false })
+        Some(Node { document: Rc::new(Document { text: text.to_owned(), tokens, is_strict }), at: 0, contested: false })
+    }
+
+    /// Whether the whole text is JSON by its grammar, and not only nearly.
+    pub fn is_strict(&self) -> bool {
+        self.document.is_strict
     }
 
     fn token(&self) -> JsonToken {
@@ -55,8 +89,7 @@ impl Node {
 
     /// Its text as it came.
     pub fn raw(&self) -> &str {
-        let token = self.token();
-        &self.document.text[token.start as usize..token.end as usize]
+        self.document.raw(self.at)
     }
 
     /// The text in which it stands.
@@ -75,16 +108,17 @@ impl Node {
     }
 
     /// The decoded text of a string or name; a lone surrogate is U+FFFD.
-    pub fn text(&self) -> Option<String> {
+    pub fn text(&self) -> Option<Cow<'_, str>> {
         match self.kind() {
-            JsonKind::Text | JsonKind::Name => Some(scalar::decoded(self.raw()).0.into_owned()),
+            JsonKind::Text | JsonKind::Name => Some(self.document.decoded(self.at)),
             _ => None,
         }
     }
 
     /// Whether it is a string of which not every character could be decoded.
     pub fn is_damaged(&self) -> bool {
-        self.kind() == JsonKind::Text && scalar::decoded(self.raw()).1
+        let token = self.token();
+        token.kind == JsonKind::Text && token.spelling == Spelling::Escaped && scalar::decoded(self.raw()).1
     }
 
     /// The value of a number that is whole and within 64 bits, with or without sign, in whatever spelling.
@@ -118,7 +152,7 @@ impl Node {
         let mut inner = self.inner();
         std::iter::from_fn(move || {
             let (name, value) = (inner.next().filter(|_| is_object)?, inner.next()?);
-            Some((name.text()?, value))
+            Some((name.text()?.into_owned(), value))
         })
     }
 
@@ -135,19 +169,20 @@ impl Node {
 
     /// The member of this name; of several the last.
     pub fn get(&self, name: &str) -> Option<Node> {
-        let mut found: Option<Node> = None;
-        let mut contested = false;
-        let mut inner = self.inner();
-        if self.kind() != JsonKind::Object {
+        let (token, document) = (self.token(), &*self.document);
+        if token.kind != JsonKind::Object {
             return None;
         }
-        while let (Some(key), Some(value)) = (inner.next(), inner.next()) {
-            if scalar::decoded(key.raw()).0 == name {
-                contested |= found.as_ref().is_some_and(|earlier| earlier.raw() != value.raw());
+        let (mut at, mut found, mut contested) = (self.at + 1, None, false);
+        while at < token.after {
+            let value = at + 1;
+            if document.is_named(at, name) {
+                contested |= found.is_some_and(|earlier| document.raw(earlier) != document.raw(value));
                 found = Some(value);
             }
+            at = document.tokens[value as usize].after;
         }
-        found.map(|node| Node { contested, ..node })
+        found.map(|at| Node { contested, ..self.at(at) })
     }
 
     /// Each value of the text that stands in no other that was asked for: with the name under which it stands, if it is a
@@ -163,8 +198,7 @@ impl Node {
                 at += 1;
                 continue;
             }
-            let named = name.take().map(|at| self.at(at));
-            let named = named.as_ref().map(|name| scalar::decoded(name.raw()).0);
+            let named = name.take().map(|at| self.document.decoded(at));
             at = match visit(named, &node) {
                 Inside::Enter => at + 1,
                 Inside::Skip => token.after,
@@ -193,10 +227,11 @@ mod tests {
 
     /// What was read, as strict JSON.
     fn strict(node: &Node) -> String {
-        let text = |text: Option<String>| serde_json::Value::from(text.unwrap_or_default()).to_string();
+        let text = |text: Option<Cow<'_, str>>| serde_json::Value::from(text.unwrap_or_default()).to_string();
         match node.kind() {
             JsonKind::Object => {
-                let members = node.members().map(|(name, value)| format!("{}:{}", text(Some(name)), strict(&value)));
+                let members =
+                    node.members().map(|(name, value)| format!("{}:{}", text(Some(name.into())), strict(&value)));
                 format!("{{{}}}", members.collect::<Vec<_>>().join(","))
             }
             JsonKind::List => format!("[{}]", node.items().map(|item| strict(&item)).collect::<Vec<_>>().join(",")),
@@ -265,8 +300,25 @@ mod tests {
 
         #[test]
         fn no_text_is_too_odd_to_be_looked_at(text in "[{}\\[\\],:\"\\\\nulNa0-9eE.+ \\-ud8é]{0,40}") {
-            let _ = Node::read(&text);
+            prop_assert_eq!(Node::read(&text).is_some_and(|root| root.is_strict()), is_json(&text));
         }
+
+        #[test]
+        fn only_what_is_json_by_its_grammar_is_strict(
+            text in any_json(),
+            at in any::<prop::sample::Index>(),
+            odd in "[{}\\[\\],:\"\\\\bnu0-9eE.+ \\-\u{0}\u{1f}\t\u{feff}é]{0,2}",
+        ) {
+            let is_strict = |text: &str| Node::read(text).is_some_and(|root| root.is_strict());
+            prop_assert!(is_strict(&text));
+            let at = text.floor_char_boundary(at.index(text.len() + 1));
+            let other = format!("{}{odd}{}", &text[..at], &text[at..]);
+            prop_assert_eq!(is_strict(&other), is_json(&other), "{:?}", other);
+        }
+    }
+
+    fn is_json(text: &str) -> bool {
+        serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
     }
 
     fn any_json() -> impl Strategy<Value = String> {

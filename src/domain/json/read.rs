@@ -2,6 +2,14 @@
 
 use crate::domain::json::scalar;
 
+/// In a webhook a value or name takes so many bytes, about.
+const BYTES_OF_A_TOKEN: usize = 12;
+/// For so many at most there is room from the beginning.
+const MANY_TOKENS: usize = 512;
+
+/// Whether a text is JSON by its grammar, and not only nearly.
+pub type IsStrict = bool;
+
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonKind {
@@ -17,10 +25,20 @@ pub enum JsonKind {
     Unknown,
 }
 
+/// How the text of a string or name is written; of other values it is plain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// As it is.
+    Plain,
+    /// Some of it as escapes.
+    Escaped,
+}
+
 /// One value or name, in the order of the text. A container stands before what is in it.
 #[derive(Clone, Copy, Debug)]
 pub struct JsonToken {
     pub kind: JsonKind,
+    pub spelling: Spelling,
     /// Its bytes in the text.
     pub start: u32,
     pub end: u32,
@@ -28,19 +46,25 @@ pub struct JsonToken {
     pub after: u32,
 }
 
-/// The values of a text in their order; `None` when it is not one value.
-pub fn tokens(text: &str) -> Option<Vec<JsonToken>> {
+/// The values of a text in their order, and whether it is JSON by its grammar; `None` when it is not one value.
+pub fn tokens(text: &str) -> Option<(Vec<JsonToken>, IsStrict)> {
     u32::try_from(text.len()).ok()?;
     let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut reader = Reader { text, at, tokens: Vec::new(), open: Vec::new() };
+    let tokens = Vec::with_capacity((text.len() / BYTES_OF_A_TOKEN).min(MANY_TOKENS));
+    let mut reader = Reader { text, at, tokens, open: Vec::new(), is_strict: at == 0 };
     let mut next = Next::Value;
     loop {
         reader.skip_blanks();
         next = match next {
             Next::Value => reader.value()?,
             Next::Element => reader.element()?,
+            Next::AnotherElement => {
+                // A comma after the last one.
+                reader.is_strict &= !matches!(reader.peek(), Some(b'}' | b']'));
+                reader.element()?
+            }
             Next::Separator => reader.separator()?,
-            Next::End => return (reader.at == text.len()).then_some(reader.tokens),
+            Next::End => return (reader.at == text.len()).then_some((reader.tokens, reader.is_strict)),
         };
     }
 }
@@ -50,6 +74,8 @@ enum Next {
     Value,
     /// A value or member of the container that is open, or its end.
     Element,
+    /// As behind a comma.
+    AnotherElement,
     /// A comma, or the end of the container that is open.
     Separator,
     /// Nothing but blanks.
@@ -62,6 +88,8 @@ struct Reader<'a> {
     tokens: Vec<JsonToken>,
     /// The containers that are open, outermost first.
     open: Vec<usize>,
+    /// Nothing was met so far that is not JSON.
+    is_strict: IsStrict,
 }
 
 impl Reader<'_> {
@@ -76,9 +104,9 @@ impl Reader<'_> {
     }
 
     /// The length is within 32 bits, and there are no more tokens than bytes.
-    fn push(&mut self, kind: JsonKind, start: usize) {
+    fn push(&mut self, kind: JsonKind, spelling: Spelling, start: usize) {
         let after = self.tokens.len() as u32 + 1;
-        self.tokens.push(JsonToken { kind, start: start as u32, end: self.at as u32, after });
+        self.tokens.push(JsonToken { kind, spelling, start: start as u32, end: self.at as u32, after });
     }
 
     fn value(&mut self) -> Option<Next> {
@@ -87,19 +115,19 @@ impl Reader<'_> {
             b'{' => JsonKind::Object,
             b'[' => JsonKind::List,
             b'"' => {
-                self.skip_string()?;
-                self.push(JsonKind::Text, start);
+                let spelling = self.skip_string()?;
+                self.push(JsonKind::Text, spelling, start);
                 return Some(self.after_value());
             }
             _ => {
                 let kind = self.word()?;
-                self.push(kind, start);
+                self.push(kind, Spelling::Plain, start);
                 return Some(self.after_value());
             }
         };
         self.at += 1;
         self.open.push(self.tokens.len());
-        self.push(container, start);
+        self.push(container, Spelling::Plain, start);
         Some(Next::Element)
     }
 
@@ -112,8 +140,8 @@ impl Reader<'_> {
             (b'}', JsonKind::Object) | (b']', JsonKind::List) => self.close(),
             (b'"', JsonKind::Object) => {
                 let start = self.at;
-                self.skip_string()?;
-                self.push(JsonKind::Name, start);
+                let spelling = self.skip_string()?;
+                self.push(JsonKind::Name, spelling, start);
                 self.skip_blanks();
                 (self.peek()? == b':').then(|| self.at += 1)?;
                 Some(Next::Value)
@@ -127,7 +155,7 @@ impl Reader<'_> {
         match (self.peek()?, self.tokens[*self.open.last()?].kind) {
             (b',', _) => {
                 self.at += 1;
-                Some(Next::Element)
+                Some(Next::AnotherElement)
             }
             (b'}', JsonKind::Object) | (b']', JsonKind::List) => self.close(),
             _ => None,
@@ -144,17 +172,29 @@ impl Reader<'_> {
     }
 
     /// Goes behind the quote that ends a string.
-    fn skip_string(&mut self) -> Option<()> {
+    fn skip_string(&mut self) -> Option<Spelling> {
+        let mut spelling = Spelling::Plain;
         self.at += 1;
         loop {
-            match self.peek()? {
-                b'"' => break,
-                b'\\' => self.at += 2,
-                _ => self.at += 1,
+            let rest = self.text.as_bytes().get(self.at..)?;
+            let stop = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' '))?;
+            self.at += stop;
+            match rest[stop..] {
+                [b'"', ..] => {
+                    self.at += 1;
+                    return Some(spelling);
+                }
+                [b'\\', ..] => {
+                    spelling = Spelling::Escaped;
+                    self.is_strict &= is_escape(&rest[stop..]);
+                    self.at += 2;
+                }
+                _ => {
+                    self.is_strict = false;
+                    self.at += 1;
+                }
             }
         }
-        self.at += 1;
-        Some(())
     }
 
     /// What stands without quotes.
@@ -169,7 +209,19 @@ impl Reader<'_> {
             "true" | "false" => JsonKind::Bool,
             "null" => JsonKind::Null,
             word if scalar::is_number(word) => JsonKind::Number,
-            _ => JsonKind::Unknown,
+            _ => {
+                self.is_strict = false;
+                JsonKind::Unknown
+            }
         })
+    }
+}
+
+/// Whether a text begins with an escape that there is.
+fn is_escape(text: &[u8]) -> bool {
+    match text.get(1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => true,
+        Some(b'u') => text.get(2..6).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
+        _ => false,
     }
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 /// Of the digits that are left without the zeros at their ends, 64 bits hold no more.
 const MAX_DIGITS: usize = 20;
+/// So many digits are within 64 bits, whichever they are.
+const SHORT_DIGITS: usize = 18;
 
 /// The text of a string with its quotes, and whether something in it could not be decoded: a surrogate without its other half
 /// is U+FFFD, an escape that there is not is the character behind its backslash.
@@ -67,6 +69,9 @@ fn unit(rest: &str) -> Option<u16> {
 
 /// Whether a text is a number by JSON's grammar.
 pub fn is_number(text: &str) -> bool {
+    if has_digits_alone(text) {
+        return text == "0" || !text.starts_with('0');
+    }
     let text = text.strip_prefix('-').unwrap_or(text);
     let (mantissa, power) = match text.split_once(['e', 'E']) {
         Some((mantissa, power)) => (mantissa, Some(power.strip_prefix(['+', '-']).unwrap_or(power))),
@@ -76,15 +81,22 @@ pub fn is_number(text: &str) -> bool {
         Some((whole, fraction)) => (whole, Some(fraction)),
         None => (mantissa, None),
     };
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    all_digits(whole)
+    has_digits_alone(whole)
         && (whole == "0" || !whole.starts_with('0'))
-        && fraction.is_none_or(all_digits)
-        && power.is_none_or(all_digits)
+        && fraction.is_none_or(has_digits_alone)
+        && power.is_none_or(has_digits_alone)
+}
+
+fn has_digits_alone(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The value of a number that is whole and within 64 bits, with or without sign. `text` is a number by JSON's grammar.
 pub fn whole(text: &str) -> Option<i128> {
+    // Most are short and have digits alone.
+    if text.len() <= SHORT_DIGITS && has_digits_alone(text) {
+        return text.parse::<i64>().ok().map(i128::from);
+    }
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),

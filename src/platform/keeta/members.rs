@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::domain::event::SignatureCheck;
 use crate::domain::json;
 use crate::platform::Refusal;
+use crate::platform::field::JsonField;
 
 /// What a believed request holds.
 pub enum VerifiedContent<'a> {
@@ -33,9 +34,20 @@ pub struct KeetaEnvelope<'a> {
     pub shop_id: String,
     /// By the documentation a JSON object.
     pub message: Cow<'a, str>,
-    /// It is empty or JSON, and not only nearly.
+    /// What it holds, as soon as it is read.
+    pub read: JsonField,
+    /// It is empty or JSON, and not only nearly. Of two JSON texts, none is the other cut off before a `&`, so the signed string
+    /// can hold only one message.
     pub is_strict: bool,
     pub at: Timestamp,
+}
+
+impl KeetaEnvelope<'_> {
+    /// Reads the message, which is for when it is proved: what is not costs less.
+    pub fn read_message(&mut self) {
+        self.read = JsonField::of(&self.message);
+        self.is_strict |= self.read.is_strict();
+    }
 }
 
 /// The members that an envelope is documented to have.
@@ -129,7 +141,8 @@ impl<'a> Members<'a> {
             message_id,
             shop_id: self.integer("shopId")?.to_string(),
             message: message.clone(),
-            is_strict: message.is_empty() || is_json(message),
+            read: JsonField::default(),
+            is_strict: message.is_empty(),
             at: self.instant("timestamp")?,
         })
     }
@@ -193,12 +206,6 @@ impl<'a> Members<'a> {
         }
         joined
     }
-}
-
-/// Whether a text is one JSON value, however deep; nothing of it is kept. Of two JSON texts, none is the other cut off before
-/// a `&`, so the signed string can hold only one message.
-fn is_json(text: &str) -> bool {
-    serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
 pub fn shape(what: impl Into<String>) -> Refusal {

@@ -1,12 +1,15 @@
 //! The order of event 1001, in each of the shapes that were seen: wrapped, bare, and with hardly more than its number.
 
+use std::borrow::Cow;
+use std::fmt::Display;
+
 use jiff::Timestamp;
 
 use crate::domain::data::{Charges, Unnumbered};
 use crate::domain::money::Money;
 use crate::domain::order::{MAX_LINES, OrderLine, OrderState, OrderUpdate};
 use crate::domain::payload::{Data, Payload, Placement};
-use crate::platform::field::{JsonField, UnreadableFields};
+use crate::platform::field::{Below, JsonField, UnreadableFields};
 
 /// An order as event 1001 has it.
 pub struct Placed {
@@ -34,7 +37,8 @@ fn state(status: i64) -> Option<OrderState> {
 
 /// Three letters that may be a currency's code.
 pub fn currency(field: &JsonField) -> Option<String> {
-    field.raw_text().filter(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
+    let is_code = |code: &str| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    field.raw_text().filter(|code| is_code(code)).map(Cow::into_owned)
 }
 
 /// Reads the order of a message; `None` when there is none in it.
@@ -57,10 +61,10 @@ pub fn read(message: &JsonField, default_currency: &str) -> Option<Placed> {
         .iter()
         .take(MAX_LINES)
         .enumerate()
-        .map(|(index, product)| line(product, &format!("/lines/{index}"), &code, unread))
+        .map(|(index, product)| line(product, Below("/lines", index), &code, unread))
         .collect();
     if products.len() > MAX_LINES {
-        unread.note(format!("/lines/{MAX_LINES}"));
+        unread.note(Below("/lines", MAX_LINES));
     }
     let paid = order.charge("payTotal", "payTotal", "/total", &code);
     let is_unknown = paid.is_none() && unread.has("/total");
@@ -193,43 +197,49 @@ impl Parts {
 }
 
 /// One product. Whatever of it cannot be read, it is a line: somebody has ordered it.
-fn line(product: &JsonField, at: &str, code: &str, unread: &UnreadableFields) -> OrderLine {
+fn line(product: &JsonField, at: impl Display + Copy, code: &str, unread: &UnreadableFields) -> OrderLine {
     if !product.is_object() {
         unread.note(at);
         return OrderLine::default();
     }
-    let at = |name: &str| format!("{at}/{name}");
-    let name = |field: &str| unread.read(&product.get(field), &at("name"), JsonField::name);
+    let at = |name: &'static str| Below(at, name);
+    let name = |field: &str| unread.read(&product.get(field), at("name"), JsonField::name);
     let name = name("name").or_else(|| name("nameI18n"));
     if name.is_none() {
         unread.note(at("name"));
     }
     let count = product.get("count");
-    let quantity = unread.read(&count, &at("quantity"), JsonField::count);
+    let quantity = unread.read(&count, at("quantity"), JsonField::count);
     // A null stands where a number belongs.
     if quantity.is_none() && count.is_there() {
         unread.note(at("quantity"));
     }
-    let with_options = unread.object(product.get("priceWithGroup"), &at("unit_price")).get("unitPrice");
-    let price = |field: &JsonField| unread.read(field, &at("unit_price"), JsonField::integer);
+    let with_options = unread.object(product.get("priceWithGroup"), at("unit_price")).get("unitPrice");
+    let price = |field: &JsonField| unread.read(field, at("unit_price"), JsonField::integer);
     let unit_price = price(&with_options).or_else(|| price(&product.get("price")));
     if unit_price.is_none() && product.get("price").is_there() {
         unread.note(at("unit_price"));
     }
-    let spec = unread.read(&product.get("spec"), &at("options"), JsonField::text);
+    let spec = unread.read(&product.get("spec"), at("options"), JsonField::text);
     let mut options: Vec<String> = spec.into_iter().filter(|spec| Some(spec) != name.as_ref()).collect();
-    gather_options(&product.get("groups"), 0, &at("options"), unread, &mut options);
+    gather_options(&product.get("groups"), 0, at("options"), unread, &mut options);
     OrderLine {
         name: name.unwrap_or_default(),
         options,
         quantity,
         unit_price: unit_price.map(|minor| Money::new(minor, code)),
-        note: unread.read(&product.get("remark"), &at("note"), JsonField::text),
+        note: unread.read(&product.get("remark"), at("note"), JsonField::text),
     }
 }
 
 /// `Spice: Mild`, outermost first; twice chosen is `Egg ×2`; what cannot be read is `?`.
-fn gather_options(groups: &JsonField, depth: usize, at: &str, unread: &UnreadableFields, options: &mut Vec<String>) {
+fn gather_options(
+    groups: &JsonField,
+    depth: usize,
+    at: impl Display + Copy,
+    unread: &UnreadableFields,
+    options: &mut Vec<String>,
+) {
     let groups = unread.list(groups, at);
     if depth >= MAX_OPTION_DEPTH {
         if !groups.is_empty() {
@@ -244,16 +254,16 @@ fn gather_options(groups: &JsonField, depth: usize, at: &str, unread: &Unreadabl
             unread.note(at);
         }
         for choice in unread.list(&choices, at) {
-            let own = format!("{at}/{}", options.len());
-            let chosen = unread.read(&choice.get("spuName"), &own, JsonField::name);
+            let own = Below(at, options.len());
+            let chosen = unread.read(&choice.get("spuName"), own, JsonField::name);
             if chosen.is_none() {
-                unread.note(&own);
+                unread.note(own);
             }
             let count = choice.get("count");
-            let times = match unread.read(&count, &own, JsonField::count) {
+            let times = match unread.read(&count, own, JsonField::count) {
                 Some(..=1) => String::new(),
                 Some(count) => format!(" ×{count}"),
-                None if unread.has(&own) && count.says_something() => " ×?".to_owned(),
+                None if unread.has(own) && count.says_something() => " ×?".to_owned(),
                 None => String::new(),
             };
             let group = group_name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! What a believed Keeta webhook says, in our words: one function per family of events.
 
+use std::fmt::Display;
+
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -11,7 +13,7 @@ use crate::domain::money::Money;
 use crate::domain::order::{MAX_LINES, OrderState, OrderUpdate, RefundUpdate};
 use crate::domain::payload::{CourierProgress, Data, OrderProgress, Payload};
 use crate::domain::shop::Shop;
-use crate::platform::field::{JsonField, UnreadableFields};
+use crate::platform::field::{Below, JsonField, UnreadableFields};
 use crate::platform::keeta::members::{KeetaEnvelope, VerifiedContent};
 use crate::platform::keeta::settings::Keeta;
 use crate::platform::keeta::verify::VerifiedKeeta;
@@ -58,9 +60,9 @@ pub fn parse(keeta: &Keeta, verified: &VerifiedKeeta<'_>, request: &WebhookReque
             }))
         }
         VerifiedContent::Envelope(envelope) => {
-            let message = JsonField::of(&envelope.message);
+            let message = &envelope.read;
             let is_malformed = !envelope.is_strict && !message.is_object();
-            let story = read(envelope, &message, request)
+            let story = read(envelope, message, request)
                 .unwrap_or_else(|| EnvelopeParser::unrecognised(envelope, request.body.len(), is_malformed));
             let meaning = match story.meaning {
                 None => latest_of_shop(envelope),
@@ -239,15 +241,15 @@ fn refunded(event_id: u64, message: &JsonField, kind: Kind, default_currency: &s
 }
 
 fn refund(message: &JsonField, currency: &str, unread: &UnreadableFields) -> Refund {
-    let integer = |name: &str, at: &str| unread.read(&message.get(name), &format!("/refund/{at}"), JsonField::integer);
-    let text = |name: &str, at: &str| unread.read(&message.get(name), &format!("/refund/{at}"), JsonField::text);
-    let actor = |name: &str, at: &str| unread.read(&message.get(name), &format!("/refund/{at}"), actor);
+    let integer = |name: &str, at: &str| unread.read(&message.get(name), Below("/refund", at), JsonField::integer);
+    let text = |name: &str, at: &str| unread.read(&message.get(name), Below("/refund", at), JsonField::text);
+    let actor = |name: &str, at: &str| unread.read(&message.get(name), Below("/refund", at), actor);
     let products = unread.list(&message.get("refundProducts"), "/refund/items");
     let items = products.iter().take(MAX_LINES).enumerate();
-    let items = items.map(|(index, product)| refund_item(product, &format!("/refund/items/{index}"), currency, unread));
+    let items = items.map(|(index, product)| refund_item(product, Below("/refund/items", index), currency, unread));
     let items = items.collect();
     if products.len() > MAX_LINES {
-        unread.note(format!("/refund/items/{MAX_LINES}"));
+        unread.note(Below("/refund/items", MAX_LINES));
     }
     Refund {
         id: unread.read(&message.get("afterSaleOrderId"), "/refund/id", JsonField::id),
@@ -263,17 +265,17 @@ fn refund(message: &JsonField, currency: &str, unread: &UnreadableFields) -> Ref
     }
 }
 
-fn refund_item(product: &JsonField, at: &str, currency: &str, unread: &UnreadableFields) -> RefundItem {
-    let at = |part: &str| format!("{at}/{part}");
-    let name = |field: &str| unread.read(&product.get(field), &at("name"), JsonField::name);
+fn refund_item(product: &JsonField, at: impl Display + Copy, currency: &str, unread: &UnreadableFields) -> RefundItem {
+    let at = |part: &'static str| Below(at, part);
+    let name = |field: &str| unread.read(&product.get(field), at("name"), JsonField::name);
     let name = name("name").or_else(|| name("nameI18n"));
     if name.is_none() {
         unread.note(at("name"));
     }
-    let amount = unread.read(&product.get("refundPrice"), &at("amount"), JsonField::integer);
+    let amount = unread.read(&product.get("refundPrice"), at("amount"), JsonField::integer);
     RefundItem {
         name: name.unwrap_or_default(),
-        quantity: unread.read(&product.get("count"), &at("quantity"), JsonField::count),
+        quantity: unread.read(&product.get("count"), at("quantity"), JsonField::count),
         amount: amount.map(|minor| Money::new(minor, currency)),
     }
 }
@@ -295,7 +297,8 @@ fn delivered(message: &JsonField) -> Option<EnvelopeParser> {
         delivery: Some(Coded::of(status, &DELIVERY)),
         courier: (courier != Courier::default()).then_some(courier),
     };
-    let op_time = message.get("opTime").raw_text().unwrap_or_default();
+    let op_time = message.get("opTime");
+    let op_time = op_time.raw_text().unwrap_or_default();
     let occurred_at = happened(message, &unread);
     let unreadable = unread.into_pointers();
     Some(EnvelopeParser {

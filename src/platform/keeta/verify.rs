@@ -51,7 +51,7 @@ pub fn verify<'a>(keeta: &Keeta, request: &WebhookRequest<'a>) -> Result<Verifie
     if app_id != keeta.app_id {
         return Err(Refusal::AnotherApp(app_id.to_string()));
     }
-    let content = match request.method {
+    let mut content = match request.method {
         Method::Get => members.authorisation_code()?,
         Method::Post if members.get("code").is_some() && members.get("message").is_none() => {
             members.authorisation_code()?
@@ -63,8 +63,11 @@ pub fn verify<'a>(keeta: &Keeta, request: &WebhookRequest<'a>) -> Result<Verifie
         (None, Verify::Observe) => SignatureCheck::Invalid,
         (None, Verify::Enforce) => return Err(Refusal::Signature),
     };
-    if matches!(&content, VerifiedContent::Envelope(envelope) if !envelope.is_strict) {
-        members.allow_lenient_message(&proof)?;
+    if let VerifiedContent::Envelope(envelope) = &mut content {
+        envelope.read_message();
+        if !envelope.is_strict {
+            members.allow_lenient_message(&proof)?;
+        }
     }
     let seal = members.seal(&content);
     let at = match &content {
