@@ -261,6 +261,7 @@ mod tests {
             (" [ true , false , null ] ", "[true,false,null]"),
         ] {
             assert_eq!(read(text).as_deref(), Some(expected), "{text}");
+            assert_eq!(Node::read(text).unwrap().is_strict(), is_json(text), "{text}");
         }
     }
 
