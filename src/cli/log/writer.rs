@@ -284,6 +284,8 @@ mod tests {
         lines.write_all(b"one\n").unwrap();
         wait_for(4);
         lines.write_all(b"two\n").unwrap();
+        // Were it not to wait, it would be taken meanwhile.
+        (0..10_000).for_each(|_| thread::yield_now());
         lines.write_all(b"three\n").unwrap();
         // Of a second write, nothing would come.
         answer.send(Ok(usize::MAX)).unwrap();
