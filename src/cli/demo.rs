@@ -77,6 +77,9 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
         (example::MAIL, mail_address.as_str()),
     ];
     let place = demo.store.as_deref().map(|url| store::named("--store", url)).transpose()?;
+    // A file lies where the command is typed, and whatever lies beside a database is thrown away.
+    let here = std::env::current_dir().unwrap_or_default();
+    let place = place.map(|place| place.within(&here).within(folder.path()));
     if let Some(place) = &place {
         refuse_taken(place).await.map_err(store::failed)?;
     }

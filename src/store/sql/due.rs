@@ -224,7 +224,7 @@ pub fn next_due(connection: &dyn Connection, channel: &str) -> Result<Option<Tim
 
 /// The channels for which deliveries wait, and how many.
 pub fn waiting(connection: &dyn Connection) -> Result<Vec<(String, u64)>> {
-    let sql = "SELECT channel, count(*) FROM deliveries WHERE state = 'waiting' GROUP BY channel";
+    let sql = "SELECT channel, count(*) FROM deliveries WHERE state = 'waiting' GROUP BY channel ORDER BY channel";
     connection.all(sql, &[], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 

@@ -40,7 +40,7 @@ const WAITING: &str = "SELECT w.created_at, w.resumed, w.answer FROM (
     WHERE w.resumed <= ?2
     AND NOT EXISTS (SELECT 1 FROM deliveries f WHERE f.instead_of = w.id AND f.state IN ('delivered', 'merged'))";
 
-const DEAD: &str = "SELECT channel, count(*) FROM deliveries WHERE state = 'dead' GROUP BY channel";
+const DEAD: &str = "SELECT channel, count(*) FROM deliveries WHERE state = 'dead' GROUP BY channel ORDER BY channel";
 
 const DEAD_OF: &str =
     "SELECT d.due_at, d.answer, e.kind, e.order_number FROM deliveries d JOIN events e ON e.id = d.event

@@ -22,7 +22,8 @@ const BEGUN: &str = "SELECT received_at FROM events INDEXED BY events_by_arrival
     ORDER BY received_at LIMIT 1";
 const SUMS: &str =
     "SELECT source, shop, figure, currency, CAST(sum(count) AS BIGINT), CAST(sum(minor) AS BIGINT) FROM ledger
-    WHERE effect_at >= ?1 AND effect_at < ?2 GROUP BY source, shop, figure, currency";
+    WHERE effect_at >= ?1 AND effect_at < ?2 GROUP BY source, shop, figure, currency
+    ORDER BY source, shop NULLS FIRST, figure, currency NULLS FIRST";
 const CHANGES: &str = "SELECT source, shop, figure, currency, count, minor, effect_at FROM ledger
     WHERE seq > ?1 AND seq <= ?2 AND effect_at < ?3";
 const ORDERS: &str = "SELECT source, packed FROM orders WHERE day_at >= ?1 AND day_at < ?2 ORDER BY day_at, seq";

@@ -57,7 +57,9 @@ static WHOLE: LazyLock<Table> = LazyLock::new(|| AROUND.parse().expect("it is TO
 fn errors(table: &Table) -> Result<(), String> {
     let (text, file) = (toml::to_string(table).expect("TOML"), top().join("orderbell.toml"));
     let languages = config::context::languages();
-    let context = LoadContext { file: &file, env: &|_| None, languages, secrets: SecretReading::Placeholders };
+    // Where the store is must be known, whatever else is a placeholder.
+    let env = |name: &str| (name == "ORDERBELL_STORE").then(|| "postgres://user:x@db.example.com/orderbell".into());
+    let context = LoadContext { file: &file, env: &env, languages, secrets: SecretReading::Placeholders };
     config::read_text(&text, &context).map(drop).map_err(|problems| {
         let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
         errors.map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ")
@@ -148,7 +150,7 @@ fn wrong(page: &Page) -> (Vec<String>, usize) {
         let fault = match fence.language.as_str() {
             "toml" => fault_of_block(&fence.text),
             "json" => serde_json::from_str::<serde_json::Value>(&fence.text).err().map(|error| error.to_string()),
-            "sh" | "text" | "ini" | "python" => continue,
+            "sh" | "text" | "ini" | "python" | "sql" => continue,
             other => Some(format!("nobody looks at a block of \"{other}\"")),
         };
         seen += 1;

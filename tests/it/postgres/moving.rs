@@ -50,6 +50,12 @@ async fn known(url: &StoreUrl) -> String {
     known
 }
 
+/// The first line in which two differ.
+fn difference(one: &str, other: &str) -> String {
+    let pair = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+    pair.map_or_else(|| "one is longer".to_owned(), |(one, other)| format!("\n{one}\n{other}"))
+}
+
 /// A move that is killed when it has begun to write, of which nothing is left.
 async fn killed_in_the_middle(database: &Database, from: &str) {
     let client = database.connect().await;
@@ -79,7 +85,8 @@ async fn a_store_goes_into_a_database_and_back_and_says_the_same() {
     let printed = moved(&old, &database.url());
     assert!(printed.contains(" deliveries wait there"), "{printed}");
     assert!(!printed.contains(&database.url()), "a password is shown: {printed}");
-    assert!(known(&database.store_url()).await == before, "the database says something else than the file");
+    let there = known(&database.store_url()).await;
+    assert!(there == before, "the database says something else than the file: {}", difference(&before, &there));
 
     let back = format!("sqlite:{}", new.display());
     moved(&database.url(), &back);

@@ -6,23 +6,21 @@ use crate::domain::figures::facts::Scope;
 use crate::domain::report::{LastAccepted, ParkedSince, ServiceHealth, Unproven};
 use crate::store::sql::{Connection, Result, params};
 
-pub const REPEATS: &str =
-    "SELECT source, CAST(sum(count) AS BIGINT) FROM repeat_tally WHERE quarter >= ?1 AND quarter < ?2 GROUP BY source";
-pub const REFUSED: &str =
-    "SELECT source, CAST(sum(count) AS BIGINT) FROM refusal_tally WHERE quarter >= ?1 AND quarter < ?2 GROUP BY source";
+pub const REPEATS: &str = "SELECT source, CAST(sum(count) AS BIGINT) FROM repeat_tally WHERE quarter >= ?1 AND quarter < ?2 GROUP BY source ORDER BY source";
+pub const REFUSED: &str = "SELECT source, CAST(sum(count) AS BIGINT) FROM refusal_tally WHERE quarter >= ?1 AND quarter < ?2 GROUP BY source ORDER BY source";
 pub const UNPROVEN: &str = "SELECT source, count(*) FROM events INDEXED BY events_unproven
-    WHERE received_at >= ?1 AND received_at < ?2 AND unproven = 1 GROUP BY source";
+    WHERE received_at >= ?1 AND received_at < ?2 AND unproven = 1 GROUP BY source ORDER BY source";
 // Ids begin with the time of their making. What is delivered was due last when it was; what a digest carried, when that was.
 pub const DELIVERIES: &str = "SELECT d.state, count(*),
         count(CASE WHEN d.state IN ('delivered', 'merged') AND coalesce(l.due_at, d.due_at) - d.created_at > 60000 THEN 1 END)
     FROM deliveries d LEFT JOIN deliveries l ON l.id = d.digest
-    WHERE d.id >= ?1 AND d.id < ?2 GROUP BY d.state";
+    WHERE d.id >= ?1 AND d.id < ?2 GROUP BY d.state ORDER BY d.state";
 // The same, of one event's source and shop at a time.
 pub const DELIVERIES_OF_SOURCES: &str = "SELECT d.state, count(*),
         count(CASE WHEN d.state IN ('delivered', 'merged') AND coalesce(l.due_at, d.due_at) - d.created_at > 60000 THEN 1 END),
         e.source, e.shop
     FROM deliveries d JOIN events e ON e.id = d.event LEFT JOIN deliveries l ON l.id = d.digest
-    WHERE d.id >= ?1 AND d.id < ?2 GROUP BY d.state, e.source, e.shop";
+    WHERE d.id >= ?1 AND d.id < ?2 GROUP BY d.state, e.source, e.shop ORDER BY d.state, e.source, e.shop NULLS FIRST";
 
 /// A repeat came.
 pub fn tally_duplicate(connection: &dyn Connection, source: &str, at: Timestamp) -> Result<()> {
