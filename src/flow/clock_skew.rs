@@ -13,6 +13,10 @@ const OFF: SignedDuration = SignedDuration::from_secs(60);
 /// And right again from here on: half of it, so that a clock at the border is not reported again and again.
 const RIGHT: SignedDuration = SignedDuration::from_secs(30);
 
+/// The database's clock is asked over a short way, so less of a difference is seen; leases do not hang on it.
+const DATABASE_OFF: SignedDuration = SignedDuration::from_secs(5);
+const DATABASE_RIGHT: SignedDuration = SignedDuration::from_millis(2500);
+
 /// What a receiver's clock was once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockReading {
@@ -98,6 +102,19 @@ pub fn judge<'a>(readings: &'a [(String, ClockReading)], host: impl Fn(&'a str) 
     }
 }
 
+/// As [`judge`], by the database alone: it said `theirs` when it was `ours`, or up to `passed` before.
+pub fn judge_by_database(ours: Timestamp, theirs: Option<Timestamp>, passed: SignedDuration) -> ClockVerdict {
+    let Some(theirs) = theirs else { return ClockVerdict::Right };
+    let by = ours.duration_since(theirs);
+    // While the answer was on its way, ours went on.
+    let (most, least) = (by.abs(), (by - passed).abs().min(by.abs()));
+    match () {
+        () if least > DATABASE_OFF => ClockVerdict::Off { by, since: ours },
+        () if most <= DATABASE_RIGHT => ClockVerdict::Right,
+        () => ClockVerdict::Unclear,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +134,25 @@ mod tests {
 
     fn off(seconds: i64, since: i64) -> ClockVerdict {
         ClockVerdict::Off { by: SignedDuration::from_secs(seconds), since: at(since) }
+    }
+
+    #[test]
+    fn a_database_is_believed_alone_but_not_for_the_time_its_answer_took() {
+        let judged = |ahead_ms, passed_ms| {
+            let ours = at(0) + SignedDuration::from_millis(ahead_ms);
+            judge_by_database(ours, Some(at(0)), SignedDuration::from_millis(passed_ms))
+        };
+        assert_eq!(judge_by_database(at(0), None, SignedDuration::ZERO), ClockVerdict::Right, "it has none of its own");
+        for (ahead, passed) in [(0, 0), (2500, 0), (-2500, 5000)] {
+            assert_eq!(judged(ahead, passed), ClockVerdict::Right, "{ahead}");
+        }
+        for (ahead, passed) in [(4000, 0), (-4000, 0), (9000, 5000)] {
+            assert_eq!(judged(ahead, passed), ClockVerdict::Unclear, "{ahead}");
+        }
+        for (ahead, passed) in [(6000, 20), (-6000, 20), (15000, 5000)] {
+            let since = at(0) + SignedDuration::from_millis(ahead);
+            assert_eq!(judged(ahead, passed), ClockVerdict::Off { by: SignedDuration::from_millis(ahead), since });
+        }
     }
 
     #[test]

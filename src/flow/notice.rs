@@ -69,6 +69,8 @@ pub enum Topic {
     Silent,
     /// This machine's clock is not that of the receivers.
     MachineClock,
+    /// This machine's clock is not that of the database.
+    DatabaseClock,
     /// The disk of the store is nearly full.
     Disk,
     /// No route matches a kind of event that comes.
@@ -89,7 +91,7 @@ pub enum Topic {
 
 impl Topic {
     /// Those that the watch begins and ends ([`crate::flow::watch`]); the others are sent by whoever meets them.
-    pub const WATCHED: [Topic; 16] = [
+    pub const WATCHED: [Topic; 17] = [
         Topic::Unproven,
         Topic::Observing,
         Topic::Templates,
@@ -100,6 +102,7 @@ impl Topic {
         Topic::Waiting,
         Topic::Silent,
         Topic::MachineClock,
+        Topic::DatabaseClock,
         Topic::Disk,
         Topic::Unrouted,
         Topic::Report,
@@ -109,9 +112,10 @@ impl Topic {
     ];
 
     /// Those that are about one instance of several that share a store: its machine, its files, its connections.
-    pub const LOCAL: [Topic; 9] = [
+    pub const LOCAL: [Topic; 10] = [
         Topic::Configuration,
         Topic::Crowded,
+        Topic::DatabaseClock,
         Topic::Disk,
         Topic::MachineClock,
         Topic::Restarted,
@@ -150,6 +154,7 @@ impl Topic {
             Topic::Waiting => "waiting",
             Topic::Silent => "silent",
             Topic::MachineClock => "machine_clock",
+            Topic::DatabaseClock => "database_clock",
             Topic::Disk => "disk",
             Topic::Unrouted => "unrouted",
             Topic::Report => "report",

@@ -19,7 +19,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::flow::clock_skew::ClockSkews;
+use crate::flow::clock_skew::{ClockSkews, ClockVerdict};
 use crate::flow::leadership::Leadership;
 use crate::flow::notice::{Notices, Topic};
 use crate::flow::notifier::Notifier;
@@ -155,6 +155,7 @@ impl SelfWatch {
         let now = self.with.clock.now();
         let routing = self.with.routing.get();
         let sight = self.see(&routing, now).await?;
+        let database_clock = self.database_clock().await?;
         let scope = self.scope();
         let known: BTreeMap<IncidentKey, KnownIncident> =
             sight.incidents.iter().filter_map(|row| scope.known(row)).collect();
@@ -164,7 +165,7 @@ impl SelfWatch {
         self.count_back(&routing, &known).await?;
         let unrouted = self.with.source_activity.unnotified();
         let reports = self.reports(&routing, now).await?;
-        let mut states = self.states(&routing, &sight, &known, (&unrouted, &reports), now);
+        let mut states = self.states(&routing, &sight, &known, (&unrouted, &reports), (database_clock, now));
         if let Some(company) = &self.with.company {
             self.differences.note(&company.roster.get(), now, &mut states);
         }
@@ -199,7 +200,7 @@ impl SelfWatch {
         sight: &HealthSnapshot,
         known: &BTreeMap<IncidentKey, KnownIncident>,
         (unrouted, reports): (&[UnroutedEvent], &[LastReport]),
-        now: Timestamp,
+        (database_clock, now): (ClockVerdict, Timestamp),
     ) -> ConditionStates {
         let (began_at, waits_since) = (self.began_at, self.with.clock.ago(conditions::URGENT_WAITS));
         let may_lag = |channel: &str| {
@@ -216,6 +217,7 @@ impl SelfWatch {
             may_lag: &may_lag,
             sources: &self.sources(routing, sight, now),
             clock: clock_skew::judge(&readings, |channel| routing.far_hosts.get(channel).map(String::as_str)),
+            database_clock,
             disk: (&self.with.disk.0, (self.with.disk.1)()),
             unrouted,
             is_routed: &|unrouted| is_routed(routing, unrouted),
@@ -224,6 +226,14 @@ impl SelfWatch {
             observing: &self.observing(routing),
             closed: &routing.endpoints.iter().map(|(name, endpoint)| (name.clone(), endpoint.closed.clone())).collect(),
         })
+    }
+
+    /// What the database says of this machine's clock.
+    async fn database_clock(&self) -> Result<ClockVerdict, StoreError> {
+        let clock = &self.with.clock;
+        let asked_at = clock.elapsed();
+        let theirs = self.with.store.database_time().await?;
+        Ok(clock_skew::judge_by_database(clock.now(), theirs, clock.elapsed() - asked_at))
     }
 
     /// The sources that observe.

@@ -49,6 +49,9 @@ pub trait Health: Send + Sync {
     /// numbered `after_seq`. Answers how many, and where to go on; `None` at the end.
     fn prune(&self, before: Timestamp, after_seq: i64, steps: u32) -> StoreFuture<'_, (u64, Option<i64>)>;
 
+    /// What time the database has, where it has a clock of its own; `None`: it is this machine's.
+    fn database_time(&self) -> StoreFuture<'_, Option<Timestamp>>;
+
     /// Returns when the store has been opened, which may take as long as the disk is full; at once where it was.
     fn opened(&self) -> BoxFuture<'_, ()>;
 

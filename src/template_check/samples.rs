@@ -48,6 +48,7 @@ const NOTICES: [&str; 32] = [
     "waiting",
     "silent",
     "machine_clock",
+    "database_clock",
     "disk",
     "unrouted",
     "report",

@@ -42,6 +42,8 @@ pub struct WatchInput<'a> {
     /// The sources that are watched: since when something should have come, and when the last webhook came.
     pub sources: &'a [(String, Timestamp, Timestamp)],
     pub clock: ClockVerdict,
+    /// By the clock of the database, where it has one of its own.
+    pub database_clock: ClockVerdict,
     /// The folder of the store, and its disk where that can be asked.
     pub disk: (&'a str, Option<Space>),
     /// The first event of each kind that no route matched.
@@ -65,6 +67,8 @@ pub fn states(scene: &WatchInput<'_>) -> ConditionStates {
     dead(scene, &mut states);
     silent(scene, &mut states);
     states.insert(IncidentKey { topic: Topic::MachineClock, subject: String::new() }, clock(scene.clock));
+    let database_clock = IncidentKey { topic: Topic::DatabaseClock, subject: String::new() };
+    states.insert(database_clock, clock(scene.database_clock));
     states.insert(IncidentKey { topic: Topic::Disk, subject: scene.disk.0.to_owned() }, disk(scene.now, scene.disk.1));
     unrouted(scene, &mut states);
     reports::note(scene.reports, scene.now, &mut states);
@@ -234,6 +238,7 @@ mod tests {
                 may_lag: &|channel| channel == self.lagging,
                 sources: &self.sources,
                 clock: ClockVerdict::Right,
+                database_clock: ClockVerdict::Right,
                 disk: ("/var", self.disk),
                 unrouted: &self.unrouted,
                 is_routed: &|unrouted| unrouted.source == "routed",

@@ -117,6 +117,7 @@ mod tests {
                 may_lag: &|_| false,
                 sources: &[],
                 clock: ClockVerdict::Right,
+                database_clock: ClockVerdict::Right,
                 disk: ("/var", None),
                 unrouted: &[],
                 is_routed: &|_| false,

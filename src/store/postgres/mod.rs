@@ -176,6 +176,11 @@ impl Database for Postgres {
         self.look(|connection| connection.one("SELECT number FROM store_version", &[], |row| row.get(0))).await
     }
 
+    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT)";
+        self.look(move |connection| connection.one(sql, &[], |row| row.get(0)).map(Some)).await
+    }
+
     fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
     }

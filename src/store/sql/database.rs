@@ -1,6 +1,7 @@
 //! What a database is to a store: who looks and who changes something, and what each database does in its own way. Whatever
 //! implements [`Database`] is a store, by the statements of this room (`contract`).
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::store::StoreError;
@@ -64,6 +65,12 @@ pub trait Database: Send + Sync + 'static {
     /// # Errors
     /// As [`Database::look`].
     fn version(&self) -> impl Future<Output = Result<i64, StoreError>> + Send;
+
+    /// What time it has, where it has a clock of its own.
+    ///
+    /// # Errors
+    /// As [`Database::look`].
+    fn time(&self) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
 
     fn status(&self) -> watch::Receiver<Status>;
 

@@ -179,6 +179,10 @@ impl Database for Sqlite {
         self.look(|connection| connection.one("PRAGMA data_version", &[], |row| row.get(0))).await
     }
 
+    async fn time(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
     fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
     }

@@ -56,6 +56,10 @@ impl<D: Database> Health for D {
         })
     }
 
+    fn database_time(&self) -> StoreFuture<'_, Option<Timestamp>> {
+        Box::pin(Database::time(self))
+    }
+
     fn opened(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             // An error means that the thread has ended, and then nothing can be asked of the store any more either.

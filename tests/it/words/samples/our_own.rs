@@ -122,6 +122,7 @@ fn incidents() -> Vec<(String, Notice)> {
         },
         Notice { last_at: Some(since), ..begun("silent", Some("keeta-sa"), None) },
         Notice { off_by_seconds: Some(-312), ..begun("machine_clock", None, None) },
+        Notice { off_by_seconds: Some(7), ..begun("database_clock", None, None) },
         begun("disk", Some("/var/lib/orderbell"), Some("812 MiB / 40 GiB")),
         begun("report", Some("daily"), Some("owner: HTTP 503")),
         begun("unrouted", Some("store.hours"), Some("keeta-sa")),
