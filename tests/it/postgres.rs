@@ -4,6 +4,7 @@ pub mod cluster;
 mod faults;
 mod moving;
 mod plans;
+mod pooled;
 mod relay;
 mod session;
 mod tls;
