@@ -21,7 +21,7 @@ static VALIDATOR: LazyLock<Validator> =
 
 /// Fixtures that are wrong only in what they mean, which no schema knows. A new fixture with errors that is not here must
 /// be refused by the schema as well.
-const WRONG_IN_MEANING: [&str; 12] = [
+const WRONG_IN_MEANING: [&str; 13] = [
     "admin-hash-is-no-hash.toml",
     "admin-open-to-the-network.toml",
     "fallbacks-in-a-circle.toml",
@@ -31,6 +31,7 @@ const WRONG_IN_MEANING: [&str; 12] = [
     "quiet-hold.toml",
     "robot-of-another-vendor.toml",
     "store-in-memory.toml",
+    "store-on-postgres.toml",
     "templates-nowhere.toml",
     "templates-that-do-not-parse.toml",
     "templates.toml",
