@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use orderbell::store;
 use orderbell::store::address::StoreUrl;
 use orderbell::store::health::Status;
@@ -227,6 +228,9 @@ async fn another_instance_and_a_command_are_heard_of_by_a_change_of_the_version(
     };
     let (recorded, ()) = tokio::join!(other.record(placed("1", &["kitchen"])), woken);
     recorded.expect("recorded");
+    // The one server's clock is this machine's, and is asked for all the same.
+    let theirs = one.database_time().await.expect("reading").expect("it has a clock of its own");
+    assert!(Timestamp::now().duration_since(theirs).abs() < SignedDuration::from_secs(60), "{theirs}");
     for store in [one, other] {
         store.close().await;
     }
