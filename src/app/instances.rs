@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,9 @@ use crate::flow::tenure::Tenures;
 use crate::flow::watch::scope::Company;
 use crate::flow::{Clock, ids};
 use crate::store::leases::Leases;
+
+/// Workers are woken at most this often because of what others have committed.
+const WOKEN_EVERY: Duration = Duration::from_millis(200);
 
 /// What the rooms get to know of it.
 pub struct Instances {
@@ -67,5 +71,7 @@ pub async fn wake(leases: Arc<dyn Leases>, notifier: Notifier, stop: Cancellatio
             [] => notifier.wake_all(),
             channels => notifier.wake(channels),
         }
+        // However much is committed elsewhere, the store is not read for each of it.
+        tokio::time::sleep(WOKEN_EVERY).await;
     }
 }

@@ -70,10 +70,10 @@ impl Tenure {
         self.state().renewed_at
     }
 
-    /// By the database's clock the lease has ended. It may be renewed yet.
+    /// By the database's clock the lease has ended. It may be renewed yet, which is due.
     pub fn has_ended(&self, now: Elapsed) {
         let mut state = self.state();
-        state.until = state.until.min(now);
+        (state.until, state.renewed_at) = (state.until.min(now), Elapsed::ZERO);
     }
 
     /// Another instance has acquired the lease.

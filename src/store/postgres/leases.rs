@@ -104,13 +104,21 @@ fn milliseconds(row: &Row<'_>, column: usize) -> Result<SignedDuration> {
     Ok(SignedDuration::from_millis(row.get(column)?))
 }
 
-/// Whether any instance runs.
+/// Whether any instance runs, or was running so short a time ago that it may still be sending.
 ///
 /// # Errors
 /// As the statements'.
 pub fn is_any_listed(connection: &dyn Connection) -> Result<bool> {
+    if is_any_leasing(connection)? {
+        return Ok(true);
+    }
     let sql = concat!("SELECT 1 FROM instances WHERE seen_at > ", now!(), " - ?1 LIMIT 1");
     Ok(connection.optional(sql, params![LISTED_MS], |row| row.get::<i64>(0))?.is_some())
+}
+
+fn is_any_leasing(connection: &dyn Connection) -> Result<bool> {
+    let sql = concat!("SELECT 1 FROM leases WHERE until > ", now!(), " LIMIT 1");
+    Ok(connection.optional(sql, params![], |row| row.get::<i64>(0))?.is_some())
 }
 
 /// Forgets an instance.

@@ -16,8 +16,9 @@ const NEWEST_STEPS: u32 = 10_000;
 const TOO_FAR: &str = "SELECT id, due_at, wait_ms FROM deliveries
     WHERE channel = ?1 AND urgent IN (0, 1) AND state = 'waiting' AND digest IS NULL AND due_at > ?2";
 
+// The clock of another instance may be a moment ahead, and what is made while this waits for its turn is later than it, too.
 const MADE_LATER: &str = "UPDATE deliveries SET created_at = ?2
-    WHERE channel = ?1 AND state = 'waiting' AND urgent = 1 AND fell_back = 0 AND created_at > ?2 RETURNING id";
+    WHERE channel = ?1 AND state = 'waiting' AND urgent = 1 AND fell_back = 0 AND created_at > ?2 + 60000 RETURNING id";
 
 const HELD_LATER: &str = "SELECT d.id FROM (SELECT delivery, max(seq) AS seq FROM steps
         WHERE seq > (SELECT coalesce(max(seq), 0) FROM steps) - ?3
