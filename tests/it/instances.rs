@@ -6,7 +6,13 @@ mod scene;
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use crate::instances::scene::{House, Sent};
+use orderbell::domain::report::settings::ReportSettings;
+use orderbell::flow::Current;
+use orderbell::flow::notifier::Notifier;
+use orderbell::flow::reports::ReportMaker;
+use orderbell::flow::routing::RoutingSnapshot;
+
+use crate::instances::scene::{House, OneInstance, Sent};
 
 /// Longer than any lease here.
 const A_LEASE_S: i64 = 36;
@@ -130,4 +136,33 @@ async fn one_instance_leads_and_another_does_when_it_is_gone() {
     two.look().await;
     one.look().await;
     assert_eq!(leads(&house), [false, true]);
+}
+
+#[tokio::test]
+async fn the_leader_alone_makes_reports_and_goes_on_from_where_the_one_before_was() {
+    let house = House::new();
+    let (one, two) = (house.instance("one", &["erp"]), house.instance("two", &["erp"]));
+    let report = "at = '09:00'\nto = ['erp']\ntimezone = 'UTC'";
+    let reports = BTreeMap::from([("daily".to_owned(), toml::from_str::<ReportSettings>(report).expect("a report"))]);
+    let routing = Current::new(RoutingSnapshot { reports, ..RoutingSnapshot::default() });
+    let maker = |instance: &OneInstance| {
+        let (store, leadership) = (house.store.clone(), instance.keeper.leadership.clone());
+        ReportMaker::new(store, routing.clone(), Notifier::default(), leadership, instance.keeper.clock.clone())
+    };
+    let (mut first, mut second) = (maker(&one), maker(&two));
+    one.look().await;
+    two.look().await;
+    second.look().await;
+    assert_eq!(house.store.report_past("daily").await.expect("reading").covered, None, "it does not lead");
+    first.look().await;
+    let begun = house.store.report_past("daily").await.expect("reading").covered.expect("it leads");
+    // A day later the other one leads.
+    house.wait(24 * 3_600);
+    two.look().await;
+    one.look().await;
+    first.look().await;
+    assert_eq!(house.store.report_past("daily").await.expect("reading").covered, Some(begun), "it leads no more");
+    second.look().await;
+    let covered = house.store.report_past("daily").await.expect("reading").covered;
+    assert_eq!(covered, begun.tomorrow().ok());
 }

@@ -2,6 +2,7 @@
 
 pub mod cluster;
 mod faults;
+mod leases;
 mod moving;
 mod plans;
 mod pooled;

@@ -1,6 +1,7 @@
 //! The daemon watches itself: the operator is notified of each incident once when it begins and once when it is over, whatever
 //! restarts or crashes in between.
 
+mod company;
 mod machine;
 mod observing;
 mod records;

@@ -1,0 +1,133 @@
+//! Leases on PostgreSQL: one holder at a time, by the database's clock, and whoever comes back with an older token is refused.
+
+use futures_util::future;
+use jiff::SignedDuration;
+use orderbell::domain::retry::Step;
+use orderbell::store;
+use orderbell::store::fencing::FencingToken;
+use orderbell::store::leases::{Announcement, Grant};
+use orderbell::store::queue::attempt::{Claim, Claimed, Settle};
+use orderbell::store::{Store, StoreError};
+
+use crate::postgres::cluster::{Database, value};
+use crate::store::conformance::scene::{again, at, end, one, placed, row};
+
+const LONG: SignedDuration = SignedDuration::from_mins(5);
+const PAST: SignedDuration = SignedDuration::from_millis(-1);
+
+async fn acquired(store: &dyn Store, lease: &str, instance: &str, lasts: SignedDuration) -> Option<FencingToken> {
+    store.acquire(lease, instance, lasts).await.expect("asked").map(|Grant { token, .. }| token)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_has_one_holder_and_its_number_grows_with_each() {
+    let Some(database) = Database::make().await else { return };
+    let store = store::open(&database.store_url(), at(0)).await.expect("the store opens");
+    let first = acquired(&*store, "robot", "one", LONG).await.expect("it is free");
+    assert_eq!(first, FencingToken { lease: "robot".to_owned(), number: 1 });
+    assert_eq!(acquired(&*store, "robot", "two", LONG).await, None);
+    let renewed = store.renew(vec![first.clone()], vec![LONG]).await.expect("asked");
+    assert_eq!(renewed, [Some(Grant { token: first.clone(), lasts: Some(LONG) })]);
+    // It has ended, and nobody has taken it: it is as good as before.
+    store.renew(vec![first.clone()], vec![PAST]).await.expect("asked");
+    assert!(store.roster().await.expect("asked").leases.is_empty());
+    assert!(store.renew(vec![first.clone()], vec![LONG]).await.expect("asked")[0].is_some());
+    store.release(vec![first.clone()]).await.expect("asked");
+    let second = acquired(&*store, "robot", "two", LONG).await.expect("it is free");
+    assert_eq!(second.number, 2);
+    assert_eq!(store.renew(vec![first.clone()], vec![LONG]).await.expect("asked"), [None]);
+    store.release(vec![first]).await.expect("asked");
+    let held = store.roster().await.expect("asked").leases.remove(0);
+    assert_eq!((held.token, held.instance.as_str()), (second, "two"), "an older token releases nothing");
+    assert!(held.lasts.is_some_and(|lasts| lasts > LONG - SignedDuration::from_mins(1) && lasts <= LONG));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_lost_a_lease_begins_nothing_and_ends_nothing() {
+    let Some(database) = Database::make().await else { return };
+    let store = store::open(&database.store_url(), at(0)).await.expect("the store opens");
+    let delivery = one(&*store, placed("1", &["kitchen"])).await;
+    let old = acquired(&*store, "robot", "one", LONG).await.expect("it is free");
+    let claim = Claim { credential: Some("robot".to_owned()), token: old.clone(), ..again(&*store, delivery, 1).await };
+    let Ok(Claimed::Yes(attempt)) = store.claim(claim).await else { panic!("it may be made") };
+    // The instance is frozen; by the database's clock its lease ends.
+    store.renew(vec![old.clone()], vec![PAST]).await.expect("asked");
+    let late = Claim { token: old.clone(), ..again(&*store, delivery, 2).await };
+    assert!(matches!(store.claim(late.clone()).await, Err(StoreError::NotLeased)), "it has ended");
+    let new = acquired(&*store, "robot", "two", LONG).await.expect("it has ended");
+    let taken = store.take_over(new.clone(), vec!["kitchen".to_owned()], at(100)).await.expect("asked");
+    assert_eq!(taken.expect("it is its holder").slots, [("robot".to_owned(), attempt)]);
+    let (known, _) = store.load(vec![delivery], at(100)).await.expect("reading");
+    assert!(known[0].maybe_accepted, "its answer is lost");
+    assert_eq!(row(&*store, delivery).await.due_at, at(100));
+    // It wakes.
+    let settle = Settle { token: old.clone(), ..end(delivery, attempt, Step::Delivered) };
+    assert!(matches!(store.settle(settle).await, Err(StoreError::NotLeased)));
+    assert!(matches!(store.claim(late).await, Err(StoreError::NotLeased)));
+    assert_eq!(store.take_over(old, vec!["kitchen".to_owned()], at(101)).await.expect("asked").map(drop), None);
+    assert_eq!(row(&*store, delivery).await.state, "waiting");
+    let claim = Claim { token: new.clone(), ..again(&*store, delivery, 101).await };
+    let Ok(Claimed::Yes(attempt)) = store.claim(claim).await else { panic!("it may be made") };
+    store.settle(Settle { token: new, ..end(delivery, attempt, Step::Delivered) }).await.expect("settled");
+    assert_eq!(row(&*store, delivery).await.state, "delivered");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_claims_and_settles_in_one_group_those_without_a_lease_take_no_other_along() {
+    let Some(database) = Database::make().await else { return };
+    let store = store::open(&database.store_url(), at(0)).await.expect("the store opens");
+    let good = acquired(&*store, "robot", "one", LONG).await.expect("it is free");
+    let bad = FencingToken { number: good.number + 7, ..good.clone() };
+    let mut claims = Vec::new();
+    for number in 0..6 {
+        let delivery = one(&*store, placed(&number.to_string(), &["kitchen"])).await;
+        let token = if number % 2 == 0 { good.clone() } else { bad.clone() };
+        claims.push(Claim { token, ..again(&*store, delivery, 1).await });
+    }
+    // While the store is locked, they gather behind the first one.
+    let other = database.connect().await;
+    other.batch_execute("BEGIN; UPDATE store_version SET number = number").await.expect("locked");
+    let release = async {
+        tokio::task::yield_now().await;
+        other.batch_execute("COMMIT").await.expect("let go");
+    };
+    let asked = claims.into_iter().map(|claim| store.claim(claim));
+    let (claimed, ()) = tokio::join!(future::join_all(asked), release);
+    for (number, claimed) in claimed.into_iter().enumerate() {
+        match number % 2 {
+            0 => assert!(matches!(claimed, Ok(Claimed::Yes(_))), "{claimed:?}"),
+            _ => assert!(matches!(claimed, Err(StoreError::NotLeased)), "{claimed:?}"),
+        }
+    }
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_is_listed_while_it_says_that_it_runs() {
+    let Some(database) = Database::make().await else { return };
+    let store = store::open(&database.store_url(), at(0)).await.expect("the store opens");
+    let announcement = |id: &str, version: &str| Announcement {
+        id: id.to_owned(),
+        name: "bell-1:8787".to_owned(),
+        version: version.to_owned(),
+        fingerprint: "0123abcd".to_owned(),
+        credentials: vec!["robot".to_owned(), "a \"mailbox\"".to_owned()],
+    };
+    store.announce(announcement("one", "0.1.0")).await.expect("announced");
+    store.announce(announcement("one", "0.1.1")).await.expect("announced");
+    let roster = store.announce(announcement("two", "0.1.0")).await.expect("announced");
+    let listed: Vec<_> = roster.instances.iter().map(|listed| listed.announcement.clone()).collect();
+    assert_eq!(listed, [announcement("one", "0.1.1"), announcement("two", "0.1.0")]);
+    assert!(store::is_held_by_daemon(&database.store_url()).await);
+    let client = database.connect().await;
+    client.batch_execute("UPDATE instances SET seen_at = seen_at - 16000 WHERE id = 'one'").await.expect("changed");
+    let roster = store.roster().await.expect("asked");
+    assert_eq!(roster.instances.len(), 1, "the other one was not seen for long");
+    store.withdraw("two").await.expect("asked");
+    assert!(store.roster().await.expect("asked").instances.is_empty());
+    assert!(!store::is_held_by_daemon(&database.store_url()).await);
+    assert_eq!(value(&client, "SELECT count(*) FROM instances").await, "1");
+    store.close().await;
+}
