@@ -72,6 +72,7 @@ mod support;
 mod templates_command;
 mod test_send;
 mod tidy;
+mod together;
 mod truth;
 mod unusual;
 mod unusual_answers;

@@ -33,4 +33,5 @@ async fn several_instances_lose_nothing_and_repeat_nothing_whatever_befalls_them
     let acknowledged = load.stop().await;
     house.until_everything_is_done().await;
     judge(&house, &acknowledged, &mishaps).await;
+    house.one_ends_and_leaves_its_leases_at_once().await;
 }

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_postgres::Client;
 
-use crate::postgres::cluster::{Cluster, Database, cluster};
+use crate::postgres::cluster::{Cluster, Database, cluster, value};
 use crate::support::address::own_address;
 
 /// How many WebHooks each event of an order goes to.
@@ -124,7 +124,7 @@ impl House {
         let receivers = Sandbox::start(listener, Rules::new().robot("kitchen", robot).wecom("office"));
         let received = collect(&receivers);
         let folder = tempfile::tempdir().expect("a folder");
-        let report_at = next_minute(Timestamp::now() + SignedDuration::from_secs(20));
+        let report_at = next_minute(Timestamp::now() + SignedDuration::from_secs(25));
         let mut instances: Vec<InstanceProcess> = Vec::new();
         for number in 0..3 {
             let (address, folder) = (own_address(), folder.path().join(format!("instance-{number}")));
@@ -135,8 +135,7 @@ impl House {
             instance.start();
             instances.push(instance);
         }
-        let mut house =
-            Self { instances, database, _folder: folder, _receivers: receivers, received, report_at };
+        let mut house = Self { instances, database, _folder: folder, _receivers: receivers, received, report_at };
         house.until_all_listen().await;
         Some(house)
     }
@@ -162,17 +161,39 @@ impl House {
         self.database.connect().await
     }
 
+    /// Whoever ends properly is taken over without a wait.
+    pub async fn one_ends_and_leaves_its_leases_at_once(&mut self) {
+        let client = self.connect().await;
+        let held = async |port: u16| {
+            let sql = format!("SELECT count(*) FROM leases WHERE owner LIKE '%:{port} %'");
+            value(&client, &sql).await.parse::<u32>().expect("a number")
+        };
+        let instance = &mut self.instances[0];
+        let port = instance.address.port();
+        let begun = Instant::now();
+        while held(port).await == 0 {
+            assert!(begun.elapsed() < TOO_LONG, "it holds no lease");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(instance.stop().await, "it ends properly");
+        assert_eq!(held(port).await, 0, "it holds leases yet");
+    }
+
     /// Waits until nothing waits any more, the report included.
     pub async fn until_everything_is_done(&mut self) {
         let begun = Instant::now();
         let reader = store::open_beside(&self.database.store_url()).await.expect("the store");
+        let client = self.connect().await;
         loop {
             let waiting = reader.waiting().await.expect("reading");
-            if waiting.is_empty() && Timestamp::now() > self.report_at + SignedDuration::from_secs(10) {
+            let is_reported = value(&client, "SELECT count(*) FROM events WHERE kind = 'report.daily'").await != "0";
+            // Then a second one would have been made, too.
+            let is_past = Timestamp::now() > self.report_at + SignedDuration::from_secs(10);
+            if waiting.is_empty() && is_reported && is_past {
                 return;
             }
             self.instances.iter_mut().for_each(InstanceProcess::must_run);
-            assert!(begun.elapsed() < PATIENCE, "deliveries wait: {waiting:?}");
+            assert!(begun.elapsed() < PATIENCE, "deliveries wait: {waiting:?}, reported: {is_reported}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
@@ -200,7 +221,8 @@ fn next_minute(at: Timestamp) -> Timestamp {
 
 fn configuration(address: SocketAddr, url: &str, receivers: &Sandbox, report_at: Timestamp) -> String {
     let more = format!("allow_private = true\ntimeout = \"{TIMEOUT}\"\nretry = {:?}", ["1s"; 20]);
-    let hook = |name: &str| format!("[channel.{name}]\nkind = \"webhook\"\nurl = \"{}\"\n{more}\n", receivers.hook_url(name));
+    let hook =
+        |name: &str| format!("[channel.{name}]\nkind = \"webhook\"\nurl = \"{}\"\n{more}\n", receivers.hook_url(name));
     let names: Vec<String> = (0..HOOKS).map(|number| format!("erp{number}")).collect();
     let hooks: String = names.iter().map(|name| hook(name)).collect();
     format!(

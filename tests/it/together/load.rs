@@ -17,9 +17,9 @@ use tokio::time::timeout;
 
 use crate::together::house::House;
 
-const SENDERS: u64 = 3;
+const SENDERS: u64 = 5;
 /// Between the events of one sender.
-const PAUSE: Duration = Duration::from_millis(120);
+const PAUSE: Duration = Duration::from_millis(60);
 /// A platform that gets no answer for so long sends once more, to whoever the proxy has next.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 const ADDRESS: &str = "https://bell.example.com/hooks/keeta-hk";

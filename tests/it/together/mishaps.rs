@@ -69,9 +69,8 @@ impl Mishaps {
                 4 => Mishap::LongFreeze,
                 _ => Mishap::DatabaseRestart,
             });
-            let running: Vec<usize> = (0..house.instances.len())
-                .filter(|number| away.iter().all(|(other, ..)| other != number))
-                .collect();
+            let running: Vec<usize> =
+                (0..house.instances.len()).filter(|number| away.iter().all(|(other, ..)| other != number)).collect();
             // One of them is left.
             if mishap != Mishap::DatabaseRestart && running.len() < 2 {
                 continue;
