@@ -17,7 +17,7 @@ use crate::flow::composing::Composing;
 use crate::flow::notice::Notices;
 use crate::flow::notifier::Notifier;
 use crate::flow::pacers::{Pacer, Pacers, Permit};
-use crate::flow::render::shared::SharedMessages;
+use crate::flow::shared_messages::SharedMessages;
 use crate::flow::tenure::Tenure;
 use crate::flow::{Clock, Current};
 use crate::store::Store;

@@ -25,6 +25,7 @@ pub mod request_shape;
 pub mod routing;
 pub mod schedule;
 pub mod settings_check;
+pub mod shared_messages;
 pub mod source_activity;
 pub mod store_health;
 pub mod supervisor;

@@ -3,13 +3,11 @@
 
 pub mod budget;
 mod changes;
+mod notes;
 pub mod report;
-pub mod shared;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-
-use jiff::Timestamp;
 
 use crate::channel::settings::ChannelSettings;
 use crate::domain::compose::Composed;
@@ -24,8 +22,9 @@ use crate::domain::template::digest::DigestNotes;
 use crate::domain::template::fault::{ComposeError, TemplateFault};
 use crate::domain::{compose, digest, digest_group};
 use crate::flow::context::WorkerChannel;
+use crate::flow::render::notes::{meanwhile, unreached};
 use crate::flow::render::report::ReportAudience;
-use crate::flow::render::shared::SharedMessages;
+use crate::flow::shared_messages::SharedMessages;
 use crate::store::queue::pending::PendingDelivery;
 
 /// A composed message.
@@ -328,29 +327,6 @@ fn digest(
         Ok(write(channel, leader, composed, false, Attachments::default()))
     };
     tried(failure, choice, by_template, || write(channel, leader, digest::plain(&view), false, Attachments::default()))
-}
-
-/// The channels that could not be reached, each once, since when at the earliest.
-fn unreached<D: std::borrow::Borrow<PendingDelivery>>(all: &[D]) -> Vec<(String, Timestamp)> {
-    let mut known: Vec<(String, Timestamp)> = Vec::new();
-    for one in all.iter().flat_map(|due| &due.borrow().unreached) {
-        match known.iter_mut().find(|(channel, _)| *channel == one.channel) {
-            Some((_, since)) => *since = (*since).min(one.since),
-            None => known.push((one.channel.clone(), one.since)),
-        }
-    }
-    known
-}
-
-/// The channels that were sent it meanwhile, each once.
-fn meanwhile<'a>(all: impl Iterator<Item = &'a PendingDelivery>) -> Vec<String> {
-    let mut known: Vec<String> = Vec::new();
-    for channel in all.flat_map(|due| &due.meanwhile) {
-        if !known.contains(channel) {
-            known.push(channel.clone());
-        }
-    }
-    known
 }
 
 fn view<'a>(channel: &'a WorkerChannel, due: &'a PendingDelivery) -> MessageContext<'a> {
