@@ -9,7 +9,9 @@ use crate::channel::kinds::ChannelConfig;
 use crate::channel::settings::ChannelSettings;
 use crate::config::listeners::{Admin, Server};
 use crate::config::store::StoreConfig;
+use crate::domain::backup::BackupSettings;
 use crate::domain::effective::EffectiveSettings;
+use crate::domain::heartbeat::HeartbeatSettings;
 use crate::domain::language::folders::Sources;
 use crate::domain::local_time::Zone;
 use crate::domain::rate_limit::RateLimit;
@@ -45,6 +47,8 @@ pub struct Config {
     pub routes: Routes,
     /// By name.
     pub reports: BTreeMap<String, ReportSettings>,
+    pub heartbeat: Option<ConfiguredHeartbeat>,
+    pub backup: Option<BackupSettings>,
 }
 
 impl Config {
@@ -52,6 +56,14 @@ impl Config {
     pub fn source_address(&self, name: &str) -> String {
         self.server.source_address(name)
     }
+}
+
+/// `[heartbeat]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredHeartbeat {
+    pub settings: HeartbeatSettings,
+    /// Why nothing can be called, where one of its addresses cannot be read: then it is one that nobody has.
+    pub closed: Option<String>,
 }
 
 /// One `[source.<name>]`.

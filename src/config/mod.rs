@@ -14,6 +14,7 @@ pub mod parts;
 pub mod placeholder;
 mod reading;
 pub mod routes;
+mod routines;
 pub mod schema;
 mod secrets;
 mod section;

@@ -11,6 +11,8 @@ use crate::config::routes::Operator;
 use crate::config::store::StoreConfig;
 use crate::config::tagged::{Object, into_object, object, properties};
 use crate::config::{channels, sources, values};
+use crate::domain::backup::BackupSettings;
+use crate::domain::heartbeat::HeartbeatSettings;
 use crate::domain::report::settings::ReportSettings;
 use crate::domain::route::Route;
 
@@ -52,6 +54,8 @@ fn tables(generator: &mut SchemaGenerator) -> Object {
         ("channel", named("Where messages go, by name.", channel)),
         ("route", route),
         ("report", named("Daily figures, by name.", report)),
+        ("heartbeat", generator.subschema_for::<HeartbeatSettings>().to_value()),
+        ("backup", generator.subschema_for::<BackupSettings>().to_value()),
     ];
     tables.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
 }

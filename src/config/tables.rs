@@ -8,7 +8,7 @@ use crate::config::{values, words};
 use crate::diagnostic::collect::Diagnostics;
 
 /// Everything that may stand at the top of the file.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 14] = [
     "language",
     "timezone",
     "currency",
@@ -21,6 +21,8 @@ const KNOWN: [&str; 12] = [
     "channel",
     "route",
     "report",
+    "heartbeat",
+    "backup",
 ];
 
 /// Takes `[name]` out of the file; an empty one where there is none.

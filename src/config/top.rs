@@ -8,7 +8,7 @@ use toml::de::DeTable;
 
 use crate::channel::kinds::KINDS;
 use crate::config::channels::ReadChannel;
-use crate::config::configured::Config;
+use crate::config::configured::{Config, ConfiguredHeartbeat};
 use crate::config::context::{Depth, LoadContext};
 use crate::config::globals::Globals;
 use crate::config::listeners::{Admin, Server};
@@ -17,9 +17,10 @@ use crate::config::section::Section;
 use crate::config::sources::ReadSource;
 use crate::config::store::StoreConfig;
 use crate::config::tables::{named, repeated, table, unknown_tables};
-use crate::config::{channels, check, globals, listeners, operator, placeholder, routes, sources, store};
+use crate::config::{channels, check, globals, listeners, operator, placeholder, routes, routines, sources, store};
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
+use crate::domain::backup::BackupSettings;
 use crate::domain::secret::Secret;
 use crate::domain::settings::SettingsTable;
 use crate::platform::GeneralSettings;
@@ -41,6 +42,9 @@ pub struct Pieces {
     pub sources: Vec<ReadSource>,
     pub channels: Vec<ReadChannel>,
     pub routes: ReadRoutes,
+    /// The inner one is absent where it could not be read.
+    heartbeat: Option<Option<ConfiguredHeartbeat>>,
+    backup: Option<Option<BackupSettings>>,
 }
 
 impl Pieces {
@@ -53,7 +57,7 @@ impl Pieces {
         let (server, admin) = listeners::read(root, context, problems);
         problems.enter(ConfigPart::Store);
         let store = table(root, "store", problems);
-        let keep_at = store.at(&["keep"]);
+        let (keep_at, store_kind) = (store.at(&["keep"]), routines::store_kind(&store));
         let store = store::read(store, context, problems);
         problems.enter(ConfigPart::Rest);
         let operator = table(root, "operator", problems);
@@ -61,12 +65,29 @@ impl Pieces {
         let channels = named(root, "channel", problems);
         let reports = named(root, "report", problems);
         let rules = repeated(root, "route", problems);
+        let heartbeat = routines::section(root, "heartbeat", problems);
+        let heartbeat = heartbeat.map(|section| routines::heartbeat(section, context, problems));
+        let backup = routines::section(root, "backup", problems);
+        let backup = backup.map(|section| routines::backup(section, store_kind, &globals, context, problems));
         unknown_tables(root, problems);
         let sources = sources.into_iter().map(|source| sources::read(source, context, problems)).collect();
         let channels =
             channels.into_iter().map(|channel| channels::read(channel, &globals, context, problems)).collect();
         let routes = routes::read(operator, rules, reports, &globals, problems);
-        Self { globals, templates, overlay, server, admin, store, keep_at, sources, channels, routes }
+        Self {
+            globals,
+            templates,
+            overlay,
+            server,
+            admin,
+            store,
+            keep_at,
+            sources,
+            channels,
+            routes,
+            heartbeat,
+            backup,
+        }
     }
 
     /// Reports what only the pieces together show.
@@ -110,8 +131,15 @@ impl Pieces {
                 .collect::<Option<_>>()?,
             routes: routes.routes?,
             reports: routes.reports.into_iter().map(|(name, report)| Some((name, report?))).collect::<Option<_>>()?,
+            heartbeat: all_of(self.heartbeat)?,
+            backup: all_of(self.backup)?,
         })
     }
+}
+
+/// The outer `None` where a table that is there could not be read.
+fn all_of<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    read.map_or(Some(None), |read| read.map(Some))
 }
 
 /// Reads the whole file. `None` when something needed could not be read; then the problems say what.

@@ -1,6 +1,7 @@
 //! What Orderbell thinks: pure functions and the words they use; no await, no clock, no chance, no I/O.
 
 pub mod apsdai;
+pub mod backup;
 pub mod bidi;
 pub mod changed;
 pub mod coded;
@@ -17,6 +18,7 @@ pub mod fallback;
 pub mod figures;
 pub mod fold;
 pub mod glob;
+pub mod heartbeat;
 pub mod hours;
 pub mod id;
 pub mod json;

@@ -21,10 +21,13 @@ static VALIDATOR: LazyLock<Validator> =
 
 /// Fixtures that are wrong only in what they mean, which no schema knows. A new fixture with errors that is not here must
 /// be refused by the schema as well.
-const WRONG_IN_MEANING: [&str; 13] = [
+const WRONG_IN_MEANING: [&str; 16] = [
     "admin-hash-is-no-hash.toml",
     "admin-open-to-the-network.toml",
+    "backup-on-postgres.toml",
     "fallbacks-in-a-circle.toml",
+    "heartbeat-bounds.toml",
+    "heartbeat-unset.toml",
     "mail-ports.toml",
     "names-that-nothing-has.toml",
     "public-url.toml",
