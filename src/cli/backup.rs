@@ -21,6 +21,6 @@ pub async fn run(backup: Backup, file: &Path) -> Result<(), Failure> {
     let (from, to) = (store::url(&part)?, backup.to);
     let what = format!("{from} is copied to {}", to.display());
     let copied = output::unless_soon(what, crate::store::back_up(from, &to)).await;
-    let bytes = copied.map_err(store::failed)?;
+    let bytes = copied.map_err(store::failed)?.bytes;
     output::line(format_args!("{} is written: {} kB, readable for you alone", to.display(), bytes.div_ceil(1_000)))
 }

@@ -20,6 +20,9 @@ pub trait Health: Send + Sync {
     /// What the daemon wants to know of itself.
     fn query_health(&self, query: HealthQuery) -> StoreFuture<'_, HealthSnapshot>;
 
+    /// Everything of which the operator was notified, and not yet of its end.
+    fn incidents(&self) -> StoreFuture<'_, Vec<Incident>>;
+
     /// Changes what the operator is known to know, and records the notice that says so, in one commit. `None`: somebody else
     /// has changed it meanwhile, and nothing was done.
     fn update_incident(&self, change: IncidentUpdate) -> StoreFuture<'_, Option<Recorded>>;

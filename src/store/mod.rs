@@ -5,6 +5,7 @@
 //! which store it is.
 
 pub mod address;
+pub mod contents;
 pub mod fencing;
 pub mod health;
 pub mod history;
@@ -25,6 +26,7 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 use crate::store::address::StoreUrl;
+use crate::store::contents::StoreContents;
 use crate::store::health::Health;
 use crate::store::history::History;
 use crate::store::ingest::Ingest;
@@ -91,18 +93,14 @@ pub async fn is_held_by_daemon(url: &StoreUrl) -> bool {
 }
 
 /// Copies a store as it is at one moment, also beside the daemon that holds it, into a file that is not there yet, for its
-/// owner alone. Answers its size in bytes. The file is there only when all of it is on disk.
+/// owner alone. Answers what stands in it. The file is there only when all of it is on disk, and whole.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] when the store cannot be read or the copy cannot be written; then there is none.
-/// [`StoreError::Refused`] when there is such a file already.
-pub async fn back_up(url: &StoreUrl, to: &Path) -> Result<u64, StoreError> {
+/// [`StoreError::Refused`] when there is such a file already, or when what was written is damaged.
+pub async fn back_up(url: &StoreUrl, to: &Path) -> Result<StoreContents, StoreError> {
     match url {
-        StoreUrl::Sqlite(path) => {
-            let (path, to) = (path.clone(), to.to_owned());
-            let copy = tokio::task::spawn_blocking(move || backup::copy(&path, &to)).await;
-            copy.unwrap_or_else(|error| Err(StoreError::Refused(format!("the copy was broken off: {error}"))))
-        }
+        StoreUrl::Sqlite(path) => backup::copy_quietly(path, to).await,
         StoreUrl::Postgres(_) => Err(StoreError::Refused(
             "a store on PostgreSQL is backed up by its own tools: `pg_dump --format=custom --file=FILE URL`, and put back by `pg_restore --clean --if-exists --dbname=URL FILE`".to_owned(),
         )),

@@ -121,7 +121,8 @@ pub fn health_snapshot(connection: &dyn Connection, look: HealthQuery) -> Result
     })
 }
 
-fn incidents(connection: &dyn Connection) -> Result<Vec<Incident>> {
+/// Everything of which the operator was notified, and not yet of its end.
+pub fn incidents(connection: &dyn Connection) -> Result<Vec<Incident>> {
     connection.all("SELECT topic, subject, since, detail FROM troubles", &[], incident)
 }
 

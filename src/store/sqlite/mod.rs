@@ -5,6 +5,7 @@ mod access;
 pub mod backup;
 mod changes;
 mod connection;
+pub mod contents;
 mod conversion;
 mod damage_search;
 mod files;

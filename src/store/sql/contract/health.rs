@@ -6,7 +6,9 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::store::StoreFuture;
-use crate::store::health::{Health, HealthQuery, HealthSnapshot, IncidentUpdate, Loss, Status, UnfitSignatures};
+use crate::store::health::{
+    Health, HealthQuery, HealthSnapshot, Incident, IncidentUpdate, Loss, Status, UnfitSignatures,
+};
 use crate::store::ingest::Recorded;
 use crate::store::sql::database::Database;
 use crate::store::sql::{incidents, inquiries, prune};
@@ -14,6 +16,10 @@ use crate::store::sql::{incidents, inquiries, prune};
 impl<D: Database> Health for D {
     fn query_health(&self, query: HealthQuery) -> StoreFuture<'_, HealthSnapshot> {
         Box::pin(self.look(move |connection| incidents::health_snapshot(connection, query)))
+    }
+
+    fn incidents(&self) -> StoreFuture<'_, Vec<Incident>> {
+        Box::pin(self.look(incidents::incidents))
     }
 
     fn update_incident(&self, change: IncidentUpdate) -> StoreFuture<'_, Option<Recorded>> {
