@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -26,8 +26,15 @@ pub struct Cluster {
     pub port: u16,
     pub folder: PathBuf,
     pub programs: PathBuf,
-    /// It runs until this is closed: by the end of the process, however it comes.
-    _until: ChildStdin,
+    /// It keeps the server until its input is closed: by the end of this process, however that comes.
+    keeper: Child,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ = self.keeper.wait();
+    }
 }
 
 /// That of this process; `None` where PostgreSQL is not installed, which is said once.
@@ -72,8 +79,7 @@ impl Cluster {
         let said: Vec<String> = said.map_while(Result::ok).take(2).collect();
         let [folder, ready] = said.as_slice() else { panic!("PostgreSQL does not start: {said:?}") };
         assert_eq!(ready, "ready");
-        let until = keeper.stdin.take().expect("its input");
-        Self { port, folder: PathBuf::from(folder), programs: programs.to_owned(), _until: until }
+        Self { port, folder: PathBuf::from(folder), programs: programs.to_owned(), keeper }
     }
 
     /// The address of a database.
