@@ -4,6 +4,7 @@ mod instances;
 mod open_files;
 pub mod problems;
 pub mod reload;
+mod routines;
 pub mod setup;
 pub mod start_error;
 pub mod test_send;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::instances::Instances;
 use crate::app::reload::{Reloader, Watch};
+use crate::app::routines::Routines;
 use crate::app::setup::{routing, some_channel};
 use crate::app::start_error::StartError;
 use crate::config::configured::Config;
@@ -183,6 +185,7 @@ async fn build(
     let (server_settings, store_settings) = (config.server.clone(), config.store.clone());
     let (channels, overlay, text) = (config.channels.clone(), config.overlay.clone(), config.text.clone());
     let fresh = channels.iter().map(|(name, channel)| some_channel(name, channel)).collect::<Result<Vec<_>, _>>()?;
+    let routines = Routines::of(&config);
     let routing = Current::new(routing(config));
     let notifier = Notifier::default();
     let notices = Notices::new(store.clone(), routing.clone(), notifier.clone());
@@ -192,14 +195,15 @@ async fn build(
     let intake = Intake::new(routing.clone(), notices.clone(), store.clone(), notifier.clone(), clock.clone());
     let (refusals, source_activity) = (intake.refusals.clone(), intake.source_activity());
     let charts = ChartCache::new(store.clone(), templates.clone(), routing.clone(), clock.clone());
-    let health = HealthCheck::new(supervisor.clone(), store.clone(), clock.clone());
+    let health = Arc::new(HealthCheck::new(supervisor.clone(), store.clone(), clock.clone()));
     let intake = Arc::new(intake);
-    let endpoint = hooks::routes(intake.clone(), Arc::new(charts), Arc::new(health));
+    let endpoint = hooks::routes(intake.clone(), Arc::new(charts), health.clone());
     keep_accepting(&supervisor, listeners.hooks, endpoint, limits, hooks::notes(intake, limits));
     supervisor.keep("store", {
         let (store, notices, clock, stop) = (store.clone(), notices.clone(), clock.clone(), stop.clone());
         move || store_health::watch(store.clone(), notices.clone(), clock.clone(), stop.clone())
     });
+    routines.keep_calling(&supervisor, &health, &store, &clock);
     // While the store cannot be opened, webhooks are answered that they cannot be remembered now.
     stop.run_until_cancelled(store.opened()).await;
     let taken_slots = match store.taken_slots().await {
@@ -251,6 +255,7 @@ async fn build(
         let stop = stop.clone();
         move || reports.clone().run(stop.clone())
     });
+    routines.keep_backing_up(&supervisor, &store_settings.url, &leadership, &notifier, &clock);
     let instruments = Instruments {
         store: store.clone(),
         routing: routing.clone(),
@@ -260,6 +265,7 @@ async fn build(
         clock_skews,
         failures,
         mistakes: mistakes.clone(),
+        backups: routines.backups.clone(),
         leadership,
         company,
         clock: clock.clone(),
@@ -274,6 +280,7 @@ async fn build(
         in_use,
         overlay,
         text,
+        routines,
         fingerprint: instance.fingerprint,
         mistakes,
         look,

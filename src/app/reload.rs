@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::reload::made::{InForce, Made, Unfit};
+use crate::app::routines::Routines;
 use crate::app::{instances, problems, setup};
 use crate::config;
 use crate::config::Anew;
@@ -55,6 +56,8 @@ pub struct Reloader {
     pub overlay: Sources,
     /// As it stands in the file.
     pub text: Secret,
+    /// The heartbeat and the backups.
+    pub routines: Routines,
     /// Its digest, which the other instances on a store see.
     pub fingerprint: Current<String>,
     pub mistakes: Mistakes,
@@ -116,7 +119,7 @@ impl Reloader {
         let is_closed = |name: &String| routing.endpoints[name].closed.is_some();
         let (closed, open) = routing.endpoints.keys().cloned().partition(is_closed);
         let (channels, overlay) = (self.channels.clone(), self.overlay.clone());
-        InForce { text: self.text.clone(), channels, open, closed, overlay }
+        InForce { text: self.text.clone(), channels, open, closed, overlay, heartbeat: self.routines.configured() }
     }
 
     /// While the file cannot be used, the configuration in force may have got the secrets that it waits for.
@@ -154,6 +157,7 @@ impl Reloader {
             new_templates,
             "the configuration was read again and is in force"
         );
+        self.routines.replace(&config);
         let before = self.routing.replace(setup::routing(config));
         for (name, endpoint) in &self.routing.get().endpoints {
             if before.endpoints.get(name).is_none_or(|before| before.address != endpoint.address) {

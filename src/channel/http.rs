@@ -14,6 +14,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
+use reqwest::RequestBuilder;
 use reqwest::redirect::Policy;
 use url::Url;
 
@@ -153,15 +154,27 @@ impl Http {
         headers: &[(&str, &str)],
         body: impl Into<reqwest::Body>,
     ) -> Result<Response, HttpFailure> {
+        let headers = header_map(headers)?;
+        self.send(url, |url| self.client.post(url).headers(headers).body(body)).await
+    }
+
+    /// Asks for `url`, once: no retry, no redirect.
+    ///
+    /// # Errors
+    /// As [`Http::post`].
+    pub async fn get(&self, url: &str) -> Result<Response, HttpFailure> {
+        self.send(url, |url| self.client.get(url)).await
+    }
+
+    async fn send(&self, url: &str, request: impl FnOnce(Url) -> RequestBuilder) -> Result<Response, HttpFailure> {
         // What another receiver's clock said says nothing of this one's.
         self.ahead_seconds.store(NO_CLOCK, Ordering::Relaxed);
         let url = self.address(url)?;
-        let headers = header_map(headers)?;
         if self.next_hop == NextHop::ByProxy && !self.allow_private {
             // The proxy looks up the name, so no resolver of ours sees where it leads.
             check_name(&url).await.map_err(|error| HttpFailure::Refused(error.to_string()))?;
         }
-        let answer = self.client.post(url).headers(headers).body(body).send().await;
+        let answer = request(url).send().await;
         let answer = answer.map_err(|error| HttpFailure::of(error, self.next_hop))?;
         let arrived = this_machines_clock();
         let response = read(answer, arrived).await;

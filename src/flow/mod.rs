@@ -1,5 +1,6 @@
 //! The walks: what happens from a webhook to a message, across the rooms.
 
+pub mod backups;
 pub mod channel_queue;
 pub mod chart_cache;
 pub mod clock_skew;
@@ -8,6 +9,7 @@ pub mod context;
 pub mod delivery;
 mod delivery_log;
 pub mod health;
+pub mod heartbeat;
 pub mod ids;
 pub mod instance;
 pub mod intake;

@@ -87,6 +87,8 @@ pub enum Topic {
     Versions,
     /// Two instances that share a store have one name.
     Names,
+    /// A backup that is due could not be made.
+    Backup,
 }
 
 impl Topic {
@@ -109,6 +111,7 @@ impl Topic {
         Topic::Configurations,
         Topic::Versions,
         Topic::Names,
+        Topic::Backup,
     ];
 
     /// Those that are about one instance of several that share a store: its machine, its files, its connections.
@@ -163,6 +166,7 @@ impl Topic {
             Topic::Configurations => "configurations",
             Topic::Versions => "versions",
             Topic::Names => "names",
+            Topic::Backup => "backup",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The daemon watches itself: it looks at how things stand, compares that with what the operator knows, and sends notices of what
 //! has begun and what is over.
 
+mod backups;
 pub mod condition_state;
 pub mod conditions;
 pub mod incidents;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use crate::flow::backups::BackupStatus;
 use crate::flow::clock_skew::{ClockSkews, ClockVerdict};
 use crate::flow::leadership::Leadership;
 use crate::flow::notice::{Notices, Topic};
@@ -61,6 +63,7 @@ pub struct Instruments {
     pub clock_skews: ClockSkews,
     pub failures: ReportFailures,
     pub mistakes: Mistakes,
+    pub backups: BackupStatus,
     pub leadership: Leadership,
     /// Where other instances share the store.
     pub company: Option<Company>,
@@ -166,6 +169,7 @@ impl SelfWatch {
         let unrouted = self.with.source_activity.unnotified();
         let reports = self.reports(&routing, now).await?;
         let mut states = self.states(&routing, &sight, &known, (&unrouted, &reports), (database_clock, now));
+        backups::note(self.with.backups.now(), &known, &mut states);
         if let Some(company) = &self.with.company {
             self.differences.note(&company.roster.get(), now, &mut states);
         }

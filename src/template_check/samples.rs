@@ -57,6 +57,7 @@ const NOTICES: [&str; 33] = [
     "configurations",
     "versions",
     "names",
+    "backup",
     "another",
 ];
 

@@ -21,10 +21,12 @@ use crate::support::log::log;
 use crate::support::stores;
 use crate::support::{Scene, TOO_LONG, get, in_time, keeta};
 
-const TASKS: [&str; 9] = [
+const TASKS: [&str; 11] = [
     "accept loop",
+    "backups",
     "channel erp",
     "configuration",
+    "heartbeat",
     "refused webhooks",
     "reports",
     "settings check",

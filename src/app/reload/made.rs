@@ -7,7 +7,7 @@ use crate::app::setup;
 use crate::app::start_error::StartError;
 use crate::config;
 use crate::config::Anew;
-use crate::config::configured::{Config, ConfiguredChannel};
+use crate::config::configured::{Config, ConfiguredChannel, ConfiguredHeartbeat};
 use crate::diagnostic;
 use crate::diagnostic::Diagnostic;
 use crate::domain::language::folders::Sources;
@@ -42,6 +42,7 @@ pub struct InForce {
     /// Those whose secret is not.
     pub closed: BTreeSet<String>,
     pub overlay: Sources,
+    pub heartbeat: Option<ConfiguredHeartbeat>,
 }
 
 impl InForce {
@@ -50,6 +51,7 @@ impl InForce {
         let was_ready = |name: &String| self.channels.get(name).is_some_and(is_ready);
         config.channels.iter().any(|(name, channel)| !is_ready(channel) && was_ready(name))
             || config.sources.iter().any(|(name, source)| source.closed.is_some() && self.open.contains(name))
+            || (waits(&config.heartbeat) && calls(&self.heartbeat))
     }
 
     /// Whether something waits for a secret now, and would work with the new configuration.
@@ -57,10 +59,11 @@ impl InForce {
         let waited = |name: &String| self.channels.get(name).is_some_and(|channel| !is_ready(channel));
         config.channels.iter().any(|(name, channel)| is_ready(channel) && waited(name))
             || config.sources.iter().any(|(name, source)| source.closed.is_none() && self.closed.contains(name))
+            || (calls(&config.heartbeat) && waits(&self.heartbeat))
     }
 
     fn waits(&self) -> bool {
-        !self.closed.is_empty() || self.channels.values().any(|channel| !is_ready(channel))
+        !self.closed.is_empty() || self.channels.values().any(|channel| !is_ready(channel)) || waits(&self.heartbeat)
     }
 
     fn is_bare(&self) -> bool {
@@ -80,6 +83,15 @@ pub fn with_its_secrets(file: &Path, in_force: &InForce) -> Option<Made> {
         return None;
     }
     made_of(file, anew, in_force).ok()
+}
+
+/// Whether the heartbeat waits for a secret.
+fn waits(heartbeat: &Option<ConfiguredHeartbeat>) -> bool {
+    heartbeat.as_ref().is_some_and(|heartbeat| heartbeat.closed.is_some())
+}
+
+fn calls(heartbeat: &Option<ConfiguredHeartbeat>) -> bool {
+    heartbeat.as_ref().is_some_and(|heartbeat| heartbeat.closed.is_none())
 }
 
 fn is_ready(channel: &ConfiguredChannel) -> bool {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
+use orderbell::flow::backups::BackupStatus;
 use orderbell::flow::clock_skew::ClockSkews;
 use orderbell::flow::leadership::Leadership;
 use orderbell::flow::notice::Notices;
@@ -100,6 +101,7 @@ async fn a_disk_that_fills_is_reported_once_and_when_it_has_room_again() {
         let clock = clock.clone();
         let watch = SelfWatch::new(Instruments {
             failures: ReportFailures::default(),
+            backups: BackupStatus::default(),
             mistakes: Mistakes::default(),
             store: store.clone(),
             notices: Notices::new(store.clone(), routing.clone(), notifier.clone()),

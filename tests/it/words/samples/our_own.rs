@@ -135,6 +135,11 @@ fn incidents() -> Vec<(String, Notice)> {
         begun("configurations", None, Some("bell-1:8787, bell-3:8787 / bell-2:8787")),
         begun("versions", None, Some("0.1.0: bell-1:8787 / 0.2.0: bell-2:8787, bell-3:8787")),
         begun("names", None, Some("bell-1:8787")),
+        begun(
+            "backup",
+            Some("/var/backups/orderbell"),
+            Some("there is no room for a copy: it needs 912 MiB, and 640 MiB are free"),
+        ),
     ];
     let ends = |begin: &Notice| {
         let over = about(&begin.topic, begin.subject.as_deref(), None);
