@@ -1,4 +1,4 @@
-//! `[heartbeat]` and `[backup]`: what the daemon does by the clock so that somebody hears when it is gone, and nothing is lost.
+//! `[heartbeat]` and `[backup]`: what the daemon does by the clock so that it shows when it is gone, and nothing is lost.
 
 use std::path::Path;
 
@@ -11,34 +11,17 @@ use crate::config::context::LoadContext;
 use crate::config::globals::Globals;
 use crate::config::secrets;
 use crate::config::section::Section;
+use crate::config::store::StoreConfig;
 use crate::config::tables::table;
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
 use crate::domain::backup::BackupSettings;
 use crate::domain::heartbeat::HeartbeatSettings;
 use crate::domain::settings::{InvalidValue, Reach, ReadSettings, SettingsTable, check_address, web_url};
-use crate::store::address;
 
 const SHORTEST: SignedDuration = SignedDuration::from_secs(10);
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 const EXAMPLE: &str = "https://hc.example.com/ping/1f0c";
-
-/// What sort of store the file names, as far as that matters for copies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreKind {
-    /// Or nobody can say.
-    File,
-    Server,
-}
-
-/// Before the address of the store is resolved and read.
-pub fn store_kind(store: &Section<'_>) -> StoreKind {
-    let is_server = |url: &str| !address::names_a_file(url) && url.starts_with("postgres");
-    match store.text(&["url"]).is_some_and(is_server) {
-        true => StoreKind::Server,
-        false => StoreKind::File,
-    }
-}
 
 /// Takes a table out of the file, where there is one.
 pub fn section<'t>(root: &mut DeTable<'t>, name: &str, problems: &'t Diagnostics<'t>) -> Option<Section<'t>> {
@@ -66,7 +49,7 @@ pub fn heartbeat(
         section.warning(&["url"], InvalidValue::new(message, help));
     }
     if fail.is_some() && fail == url {
-        let message = "\"fail_url\" is the same address as \"url\": nobody hears when something is wrong";
+        let message = "\"fail_url\" is the same address as \"url\": nobody is notified when something is wrong";
         section
             .error(&["fail_url"], InvalidValue::new(message, "leave it out, and /fail is put behind the path of url"));
     }
@@ -80,13 +63,13 @@ pub fn heartbeat(
 
 pub fn backup(
     mut section: Section<'_>,
-    store: StoreKind,
+    store: Option<&StoreConfig>,
     globals: &Globals,
     context: &LoadContext<'_>,
     problems: &Diagnostics<'_>,
 ) -> Option<BackupSettings> {
     problems.enter(ConfigPart::Rest);
-    if store == StoreKind::Server {
+    if store.is_some_and(|store| !store.url.is_file()) {
         let message = "a store on PostgreSQL is not copied by Orderbell";
         let help = "let pg_dump do it, as docs/postgresql.md shows, and take [backup] out";
         problems.error(section.span.clone(), message, help);

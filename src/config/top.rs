@@ -57,7 +57,7 @@ impl Pieces {
         let (server, admin) = listeners::read(root, context, problems);
         problems.enter(ConfigPart::Store);
         let store = table(root, "store", problems);
-        let (keep_at, store_kind) = (store.at(&["keep"]), routines::store_kind(&store));
+        let keep_at = store.at(&["keep"]);
         let store = store::read(store, context, problems);
         problems.enter(ConfigPart::Rest);
         let operator = table(root, "operator", problems);
@@ -68,7 +68,7 @@ impl Pieces {
         let heartbeat = routines::section(root, "heartbeat", problems);
         let heartbeat = heartbeat.map(|section| routines::heartbeat(section, context, problems));
         let backup = routines::section(root, "backup", problems);
-        let backup = backup.map(|section| routines::backup(section, store_kind, &globals, context, problems));
+        let backup = backup.map(|section| routines::backup(section, store.as_ref(), &globals, context, problems));
         unknown_tables(root, problems);
         let sources = sources.into_iter().map(|source| sources::read(source, context, problems)).collect();
         let channels =

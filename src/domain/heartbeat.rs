@@ -13,7 +13,7 @@ use crate::domain::secret::Secret;
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Heartbeat")]
 pub struct HeartbeatSettings {
-    /// What is called with GET while all is well; 2xx is taken for heard. Whoever has the address can keep the alarm silent.
+    /// What is called with GET while all is well; 2xx is taken for an acceptance. Whoever has the address can keep the alarm silent.
     #[schemars(extend("format" = "uri"))]
     pub url: Secret,
     /// How often; 10 seconds to one day. Set the service to raise its alarm after two or three times as long.

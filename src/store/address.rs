@@ -53,6 +53,14 @@ impl StoreUrl {
         }
     }
 
+    /// Whether it is a file of this machine, which can be copied and put back.
+    pub fn is_file(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => true,
+            Self::Postgres(_) => false,
+        }
+    }
+
     /// Whether a store was made there. One that cannot be asked without being opened is there.
     pub fn is_made(&self) -> bool {
         match self {
