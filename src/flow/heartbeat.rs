@@ -43,10 +43,11 @@ struct Memory {
     caller: Option<Caller>,
     looked_at: Option<Elapsed>,
     called_at: Option<Elapsed>,
+    wrong_since: Option<Elapsed>,
     /// What the last call was about: why all is not well.
     said: Option<Option<String>>,
-    /// Whether the last call was not heard, which is said once.
-    is_unheard: bool,
+    /// Whether the last call was not accepted, which is said once.
+    is_refused: bool,
 }
 
 struct Caller {
@@ -84,7 +85,7 @@ impl Heartbeat {
             return;
         }
         memory.looked_at = Some(now);
-        let wrong = self.wrong().await;
+        let Some(wrong) = memory.certain(self.wrong().await, now) else { return };
         let is_news = memory.said.as_ref().is_none_or(|said| said.is_some() != wrong.is_some());
         if is_due || is_news {
             memory.called_at = Some(now);
@@ -101,7 +102,7 @@ impl Heartbeat {
             return Some(format!("nothing can be stored: {reason}"));
         }
         match self.store.incidents().await {
-            Ok(incidents) => standing(&incidents),
+            Ok(incidents) => first(&incidents),
             Err(error) => Some(format!("the store cannot be read: {error}")),
         }
     }
@@ -109,12 +110,22 @@ impl Heartbeat {
 
 /// The first of the incidents with which all is not well. Those of other instances count too: where several call one address,
 /// they must not contradict each other.
-fn standing(incidents: &[Incident]) -> Option<String> {
+fn first(incidents: &[Incident]) -> Option<String> {
     let incident = NOT_WELL.iter().find_map(|topic| incidents.iter().find(|one| one.topic == topic.as_str()))?;
     Some(format!("{} {}", incident.topic, incident.subject).trim().to_owned())
 }
 
 impl Memory {
+    /// What is wrong, where that is no matter of a moment, as while a store is being opened; `None` while nobody knows.
+    fn certain(&mut self, wrong: Option<String>, now: Elapsed) -> Option<Option<String>> {
+        let Some(reason) = wrong else {
+            self.wrong_since = None;
+            return Some(None);
+        };
+        let since = *self.wrong_since.get_or_insert(now);
+        (now - since >= LOOK_EVERY).then_some(Some(reason))
+    }
+
     async fn call(&mut self, wrong: Option<String>) {
         let Some(Caller { settings, http: Some(http) }) = &self.caller else { return };
         let before = self.said.replace(wrong.clone());
@@ -126,7 +137,7 @@ impl Memory {
             _ => {}
         }
         let url = if wrong.is_some() { settings.fail_address() } else { settings.url.clone() };
-        let unheard = match http.get(url.expose()).await {
+        let refused = match http.get(url.expose()).await {
             Ok(answer) if (200..300).contains(&answer.status) => None,
             Ok(answer) if (300..400).contains(&answer.status) => {
                 Some(format!("HTTP {}: a redirect is not followed", answer.status))
@@ -134,14 +145,14 @@ impl Memory {
             Ok(answer) => Some(format!("HTTP {}", answer.status)),
             Err(failure) => Some(failure.to_string()),
         };
-        match (unheard, self.is_unheard) {
+        match (refused, self.is_refused) {
             (Some(reason), false) => {
-                tracing::warn!(reason, "the heartbeat is not heard; it goes on calling");
-                self.is_unheard = true;
+                tracing::warn!(reason, "a call of the heartbeat was not accepted; it goes on calling");
+                self.is_refused = true;
             }
             (None, true) => {
-                tracing::info!("the heartbeat is heard again");
-                self.is_unheard = false;
+                tracing::info!("the calls of the heartbeat are accepted again");
+                self.is_refused = false;
             }
             (Some(_), true) | (None, false) => {}
         }
@@ -170,11 +181,23 @@ mod tests {
             Incident { topic, subject, since: Timestamp::UNIX_EPOCH, detail: String::new() }
         };
         for topic in Topic::WATCHED {
-            let said = standing(&[incident(Topic::Dead, "office"), incident(topic, "kitchen")]);
+            let said = first(&[incident(Topic::Dead, "office"), incident(topic, "kitchen")]);
             let expected = NOT_WELL.contains(&topic).then(|| format!("{} kitchen", topic.as_str()));
             assert_eq!(said, expected);
         }
-        assert_eq!(standing(&[]), None);
-        assert_eq!(standing(&[incident(Topic::Report, "")]).as_deref(), Some("report"));
+        assert_eq!(first(&[]), None);
+        assert_eq!(first(&[incident(Topic::Report, "")]).as_deref(), Some("report"));
+    }
+
+    #[test]
+    fn what_is_wrong_for_a_moment_is_not_said() {
+        let (mut memory, at) = (Memory::default(), Elapsed::from_secs);
+        let wrong = || Some("wrong".to_owned());
+        assert_eq!(memory.certain(wrong(), at(0)), None);
+        assert_eq!(memory.certain(None, at(9)), Some(None));
+        assert_eq!(memory.certain(wrong(), at(10)), None);
+        assert_eq!(memory.certain(wrong(), at(19)), None);
+        assert_eq!(memory.certain(wrong(), at(20)), Some(wrong()));
+        assert_eq!(memory.certain(None, at(21)), Some(None));
     }
 }

@@ -112,6 +112,7 @@ async fn a_reload_begins_and_ends_backups_and_what_a_kill_left_behind_goes() {
     }
     daemon.reload("with", "", BACKUP).await;
     let half = ".orderbell-backup-b2";
-    until_so(&folder, |names| matches!(names, [first, copy] if first == half && copy.starts_with("orderbell-20"))).await;
+    until_so(&folder, |names| matches!(names, [first, copy] if first == half && copy.starts_with("orderbell-20")))
+        .await;
     daemon.daemon.stop().await;
 }
