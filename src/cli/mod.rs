@@ -23,6 +23,7 @@ mod output;
 mod redeliver;
 mod render;
 mod report;
+mod restore;
 mod sandbox;
 mod schedule;
 mod schema;
@@ -101,6 +102,8 @@ enum Command {
     Cancel(cancel::Cancel),
     /// Copies the store to a file, also while the daemon runs
     Backup(backup::Backup),
+    /// Puts a backup into the place of the store, while no daemon runs; says what is in it and what is missing, and asks
+    Restore(restore::Restore),
     /// Moves the store into another database, with all that waits, and proves that nothing is missing there
     MoveStore(move_store::MoveStore),
     /// Prints a commented configuration to begin with: the example, or what the sources and channels that you name need
@@ -152,6 +155,7 @@ pub fn main() -> ExitCode {
         Command::Redeliver(redeliver) => run(redeliver::run(redeliver, file)),
         Command::Cancel(cancel) => run(cancel::run(cancel, file)),
         Command::Backup(backup) => run(backup::run(backup, file)),
+        Command::Restore(restore) => run(restore::run(restore, file)),
         Command::MoveStore(command) => run(move_store::run(command)),
         Command::Init(init) => init::run(&init),
         Command::Schema => schema::run(),

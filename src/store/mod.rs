@@ -16,6 +16,7 @@ pub mod postgres;
 pub mod queue;
 pub mod recording;
 pub mod reports;
+pub mod restoring;
 pub mod sql;
 pub mod sqlite;
 

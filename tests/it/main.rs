@@ -55,6 +55,7 @@ mod report;
 mod report_command;
 mod report_crash;
 mod report_month;
+mod restore;
 mod retry;
 mod said_back;
 mod sandbox;

@@ -30,6 +30,7 @@ mod prune;
 pub mod record;
 mod refusals;
 pub mod report;
+pub mod restored;
 mod rows;
 pub mod settle;
 pub mod take_over;

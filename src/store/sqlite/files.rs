@@ -104,6 +104,12 @@ impl Files {
     }
 }
 
+/// Whether a file begins as a database does.
+pub fn begins_as_database(file: &File) -> bool {
+    let mut begin = [0; 16];
+    file.read_exact_at(&mut begin, 0).is_ok() && begin == *MAGIC
+}
+
 /// How large the database is by its own header, in bytes; `None` where there is none.
 fn header_size(database: &File) -> Option<u64> {
     let mut header = [0; 100];

@@ -17,6 +17,7 @@ mod opening;
 #[cfg(test)]
 pub mod plans;
 mod read;
+pub mod restore;
 mod schema;
 mod wal;
 mod writer;

@@ -58,7 +58,9 @@ pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError
     Ok(())
 }
 
-fn refuse_newer(connection: &Connection) -> Result<(), StoreError> {
+/// # Errors
+/// [`StoreError::Refused`] when it was written by a version that is too new.
+pub fn refuse_newer(connection: &Connection) -> Result<(), StoreError> {
     match floor(connection) {
         Some(floor) if floor > SCHEMA => Err(StoreError::Refused(format!(
             "this store was written by a newer orderbell (schema {floor}, this one knows {SCHEMA}); start that version, or restore a backup"
