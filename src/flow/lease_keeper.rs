@@ -17,10 +17,12 @@ use crate::flow::tenure::{Tenure, Tenures};
 use crate::flow::{Clock, Current};
 use crate::store::StoreError;
 use crate::store::fencing::FencingToken;
-use crate::store::leases::{Leases, Roster};
+use crate::store::leases::{Announcement, Leases, Roster};
 
 /// How often it is looked who runs and who holds what.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often an instance says that it runs: a third of the time after which it would be listed no more.
+const ANNOUNCED_EVERY: SignedDuration = SignedDuration::from_secs(5);
 /// What a lease has beyond the time-out of its channels: with the look of whoever takes it over, less than 30 seconds.
 const MARGIN: SignedDuration = SignedDuration::from_secs(20);
 /// How long the lease of the one who leads lasts.
@@ -42,6 +44,14 @@ pub struct LeaseKeeper {
     pub roster: Current<Roster>,
     pub clock: Clock,
     leading: Current<Option<Leading>>,
+    announced: Current<Option<Announced>>,
+}
+
+/// What this instance has said of itself, and when.
+#[derive(Clone)]
+struct Announced {
+    announcement: Announcement,
+    at: Elapsed,
 }
 
 /// The lease by which this instance leads.
@@ -53,9 +63,9 @@ struct Leading {
 
 impl LeaseKeeper {
     pub fn new(leases: Arc<dyn Leases>, instance: Instance, pacers: Pacers, clock: Clock) -> Self {
-        let (roster, leading) = (Current::new(Roster::default()), Current::new(None));
+        let (roster, leading, announced) = (Current::new(Roster::default()), Current::new(None), Current::new(None));
         let (tenures, leadership) = (Tenures::shared(), Leadership::among_others());
-        Self { leases, instance, tenures, pacers, leadership, roster, clock, leading }
+        Self { leases, instance, tenures, pacers, leadership, roster, clock, leading, announced }
     }
 
     /// Holds the leases until `shutdown`; then hands them over, as soon as the workers have ended.
@@ -92,7 +102,7 @@ impl LeaseKeeper {
     pub async fn look(&self) -> Result<(), StoreError> {
         self.renew().await?;
         let wanted = self.tenures.wanted();
-        let roster = self.leases.announce(self.instance.announcement(wanted.keys().cloned().collect())).await?;
+        let roster = self.announce(wanted.keys().cloned().collect()).await?;
         self.roster.replace(roster.clone());
         let spread = self.spread(&wanted, &roster);
         self.give_back(&spread);
@@ -106,6 +116,20 @@ impl LeaseKeeper {
             }
         }
         self.lead(&roster).await
+    }
+
+    /// Who runs and who holds what. That this one runs is said now and then, because each time is a commit.
+    async fn announce(&self, credentials: Vec<String>) -> Result<Roster, StoreError> {
+        let (at, announcement) = (self.clock.elapsed(), self.instance.announcement(credentials));
+        let is_said = self.announced.get().as_ref().as_ref().is_some_and(|last: &Announced| {
+            last.announcement == announcement && at - last.at < self.clock.of_real(ANNOUNCED_EVERY)
+        });
+        if is_said {
+            return self.leases.roster().await;
+        }
+        let roster = self.leases.announce(announcement.clone()).await?;
+        self.announced.replace(Some(Announced { announcement, at }));
+        Ok(roster)
     }
 
     /// Which instance is to work which credential.
