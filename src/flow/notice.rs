@@ -93,7 +93,7 @@ pub enum Topic {
 
 impl Topic {
     /// Those that the watch begins and ends ([`crate::flow::watch`]); the others are sent by whoever meets them.
-    pub const WATCHED: [Topic; 17] = [
+    pub const WATCHED: [Topic; 18] = [
         Topic::Unproven,
         Topic::Observing,
         Topic::Templates,

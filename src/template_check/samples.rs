@@ -23,7 +23,7 @@ const REFUSAL: &str =
     "errcode 310000 (the robot demands a keyword: set `keyword` to one of those in its security settings)";
 
 /// The topics of notices, and one that this version does not know.
-const NOTICES: [&str; 33] = [
+const NOTICES: [&str; 34] = [
     // The first is what `orderbell render` shows of a notice.
     "parked",
     "clock",
