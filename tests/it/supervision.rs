@@ -21,7 +21,7 @@ use crate::support::log::log;
 use crate::support::stores;
 use crate::support::{Scene, TOO_LONG, get, in_time, keeta};
 
-const TASKS: [&str; 11] = [
+const TASKS: [&str; 12] = [
     "accept loop",
     "backups",
     "channel erp",
@@ -32,6 +32,7 @@ const TASKS: [&str; 11] = [
     "settings check",
     "store",
     "upkeep",
+    "wake-ups",
     "watch",
 ];
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::SignedDuration;
+use orderbell::flow::backups::BackupStatus;
 use orderbell::flow::clock_skew::ClockSkews;
 use orderbell::flow::instance::Instance;
 use orderbell::flow::leadership::Leadership;
@@ -36,6 +37,7 @@ fn watch(
     let notices = Notices::new(store.clone(), routing.clone(), notifier.clone()).of_instance(instance.name.clone());
     SelfWatch::new(Instruments {
         failures: ReportFailures::default(),
+        backups: BackupStatus::default(),
         mistakes: Mistakes::default(),
         store: store.clone(),
         notices,
