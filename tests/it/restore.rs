@@ -193,7 +193,7 @@ async fn a_damaged_store_is_replaced_and_kept_with_its_log() {
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{}", done.out);
     assert!(done.out.contains("cannot be compared with it"), "{}", done.out);
     assert_eq!(orders(&scene.store()), [1]);
-    let kept: Vec<_> = beside(&scene, "bell.db.before-").iter().map(|kept| std::fs::read_to_string(kept)).collect();
+    let kept: Vec<_> = beside(&scene, "bell.db.before-").iter().map(std::fs::read_to_string).collect();
     assert!(kept.iter().any(|kept| kept.as_ref().is_ok_and(|kept| kept.starts_with("overwritten"))), "{kept:?}");
     assert!(kept.iter().any(|kept| kept.as_ref().is_ok_and(|kept| kept == "a log")), "{kept:?}");
 }
