@@ -53,10 +53,7 @@ impl Differences {
 }
 
 /// The names of the instances by what they have in common.
-fn groups<'a>(
-    instances: &'a [ListedInstance],
-    of: fn(&ListedInstance) -> &str,
-) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+fn groups(instances: &[ListedInstance], of: fn(&ListedInstance) -> &str) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut groups: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for instance in instances {
         groups.entry(of(instance)).or_default().insert(&instance.announcement.name);
