@@ -71,14 +71,10 @@ async fn each_instance_tells_of_its_own_machine_and_the_leader_of_what_is_common
     let roster = Current::new(Roster { instances: [&one, &two].map(listed).into(), leases: Vec::new() });
     let mut leader = watch(&store, &clock, one.clone(), Leadership::alone(), &roster);
     let mut other = watch(&store, &clock, two.clone(), Leadership::among_others(), &roster);
-    let look = async |leader: &mut SelfWatch, other: &mut SelfWatch, at: i64| {
+    let look = async |watch: &mut SelfWatch, at: i64| {
         minute.store(at, Ordering::Release);
-        other.look().await;
-        leader.look().await;
+        watch.look().await;
     };
-    look(&mut leader, &mut other, 0).await;
-    look(&mut leader, &mut other, 2).await;
-    look(&mut leader, &mut other, 3).await;
     let incidents = || {
         let connection = Connection::open(&path).expect("the store opens");
         let sql = "SELECT topic || ' ' || subject FROM troubles ORDER BY 1";
@@ -86,16 +82,25 @@ async fn each_instance_tells_of_its_own_machine_and_the_leader_of_what_is_common
         let rows = select.query_map([], |row| row.get::<_, String>(0)).expect("rows");
         rows.map(Result::unwrap).collect::<Vec<_>>()
     };
+    for at in [0, 2, 3] {
+        look(&mut other, at).await;
+    }
+    assert_eq!(incidents(), ["disk /var @ two:1"], "what is common is not this one's to tell");
+    for at in [3, 5, 6] {
+        look(&mut leader, at).await;
+        look(&mut other, at).await;
+    }
     assert_eq!(incidents(), ["configurations ", "disk /var @ one:1", "disk /var @ two:1"]);
     // The other one has the same configuration now, and is gone for good a little later.
     two.fingerprint.replace("x".to_owned());
     roster.replace(Roster { instances: [&one, &two].map(listed).into(), leases: Vec::new() });
-    look(&mut leader, &mut other, 4).await;
+    look(&mut other, 7).await;
+    assert_eq!(incidents(), ["configurations ", "disk /var @ one:1", "disk /var @ two:1"], "nor is its end");
+    look(&mut leader, 7).await;
     assert_eq!(incidents(), ["disk /var @ one:1", "disk /var @ two:1"]);
     roster.replace(Roster { instances: vec![listed(&one)], leases: Vec::new() });
-    for at in [5, 10, 15] {
-        minute.store(at, Ordering::Release);
-        leader.look().await;
+    for at in [8, 13, 18] {
+        look(&mut leader, at).await;
     }
     assert_eq!(incidents(), ["disk /var @ one:1"], "nobody else could end it");
 }
