@@ -65,7 +65,7 @@ fn one_row(options: &Options, row: Row, place: &Path, store: &Seeded) -> Beside 
     let copy = folder();
     fs::copy(place.join(STORE), copy.path().join(STORE)).expect("the disk has room");
     let mut busy = Busy::start(options, row, copy.path());
-    let mut load = Load::start(copy.path(), busy.address(), row.content(), options.connections[0]);
+    let mut load = Load::start(copy.path(), &[busy.address()], row.content(), options.connections[0]);
     let warm = load.send(0, WARM);
     let count = fitting(warm.count as f64 / warm.seconds, options.time);
     let rounds = (0..options.rounds as u64).map(|round| {

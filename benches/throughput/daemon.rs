@@ -34,9 +34,15 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it on whatever the folder has, and waits for its first answer.
     pub fn start(binary: &Path, folder: &Path, channels: &[Erp]) -> Self {
+        Self::start_on(binary, folder, channels, None)
+    }
+
+    /// As [`Daemon::start`], on a store that is elsewhere.
+    pub fn start_on(binary: &Path, folder: &Path, channels: &[Erp], store: Option<&str>) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
         let file = folder.join("bench.toml");
-        fs::write(&file, configuration(address, channels)).expect("the configuration");
+        let store = store.map(|url| format!("[store]\nurl = \"{url}\"\n")).unwrap_or_default();
+        fs::write(&file, configuration(address, channels) + &store).expect("the configuration");
         let log = File::create(folder.join("log")).expect("the log");
         let mut command = pinned(Core::Server, binary);
         command

@@ -84,7 +84,7 @@ fn one_start(options: &Options, row: Row, place: &Path, number: u64) -> Start {
     let daemon = Daemon::start(&options.daemon, place, &channels.collect::<Vec<_>>());
     std::thread::sleep(SETTLED);
     let resident_mib = daemon.running.memory_mib("VmRSS");
-    let mut load = Load::start(place, daemon.address, row.content(), options.connections[0]);
+    let mut load = Load::start(place, &[daemon.address], row.content(), options.connections[0]);
     let first = number * SEEDS;
     let warm = load.send(first, WARM);
     let answers = load.send(first + WARM as u64, fitting(warm.count as f64 / warm.seconds, options.time));

@@ -19,7 +19,8 @@ use crate::requests::Content;
 /// What is sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
-    pub address: SocketAddr,
+    /// Connections take turns.
+    pub addresses: Vec<SocketAddr>,
     pub content: Content,
     pub requests: Requests,
     /// The seed of the first request; no two of a store have the same.
@@ -84,8 +85,8 @@ fn say(line: &str) {
 
 async fn connect(job: &Job) -> Vec<TcpStream> {
     let mut streams = Vec::with_capacity(job.connections);
-    for _ in 0..job.connections {
-        let stream = TcpStream::connect(job.address).await.expect("a connection");
+    for address in job.addresses.iter().cycle().take(job.connections) {
+        let stream = TcpStream::connect(address).await.expect("a connection");
         stream.set_nodelay(true).expect("nodelay");
         streams.push(stream);
     }

@@ -14,6 +14,7 @@ mod beside;
 mod busy;
 mod constant;
 mod daemon;
+mod database;
 mod in_process;
 mod large;
 mod load;
@@ -82,7 +83,8 @@ fn measure(options: &Options) {
         println!("this daemon has no at_once: its WebHooks have as many sends under way as it likes");
     }
     let of = |method: Method| options.rows.iter().copied().filter(move |row| row.method() == method);
-    let throughput = rounds::measure(options, &of(Method::Throughput).collect::<Vec<_>>(), at_once);
+    let compared: Vec<_> = of(Method::Throughput).chain(of(Method::Postgres)).collect();
+    let throughput = rounds::measure(options, &compared, at_once);
     let steady: Vec<_> = of(Method::Steady).map(|_| steady::measure(options, at_once)).collect();
     let rest: Vec<_> = of(Method::Rest).map(|_| rest::measure(options)).collect();
     let large = large::measure(options, &of(Method::Large).collect::<Vec<_>>());

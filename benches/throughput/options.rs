@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::rows::Row;
+use crate::rows::{Method, Row};
 
 /// The choice of rows, and how long and how often each is measured.
 pub struct Options {
@@ -16,6 +16,8 @@ pub struct Options {
     pub daemon: PathBuf,
     /// What is measured goes there, too, as JSON.
     pub json: Option<PathBuf>,
+    /// A PostgreSQL server, by the address of a user that may make databases.
+    pub postgres: Option<String>,
     /// Large stores are kept there, and found there; without it they are made anew and removed.
     pub stores: Option<PathBuf>,
     /// So many deliveries wait in the store of the row of this name.
@@ -36,6 +38,7 @@ impl Options {
             time: Duration::from_secs(3),
             daemon: PathBuf::from(env!("CARGO_BIN_EXE_orderbell")),
             json: None,
+            postgres: None,
             stores: None,
             waiting: 1_000_000,
             old: 3_000_000,
@@ -55,12 +58,18 @@ impl Options {
                 "--seconds" => options.time = Duration::from_secs_f64(seconds(value)?),
                 "--daemon" => options.daemon = PathBuf::from(value),
                 "--json" => options.json = Some(PathBuf::from(value)),
+                "--postgres" => options.postgres = Some(value.clone()),
                 "--stores" => options.stores = Some(PathBuf::from(value)),
                 "--waiting" => options.waiting = number(value)? as u64,
                 "--old" => options.old = number(value)? as u64,
                 "--beside" => options.beside = number(value)? as u64,
                 _ => return Err(format!("there is no option {name}")),
             }
+        }
+        let needs_server = options.rows.iter().any(|row| row.method() == Method::Postgres);
+        if needs_server && options.postgres.is_none() {
+            return Err("these rows need a PostgreSQL server: --postgres postgres://user:password@127.0.0.1/postgres"
+                .to_owned());
         }
         Ok(options)
     }

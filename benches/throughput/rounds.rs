@@ -118,16 +118,13 @@ fn print(measured: &[Measured]) {
 
 /// How many tell how many to send.
 fn warm_up(row: Row) -> usize {
-    match row {
-        Row::ThinDelivered | Row::OrderDelivered => 1000,
-        _ => 4000,
-    }
+    if row.delivers() { 1000 } else { 4000 }
 }
 
 fn constant(options: &Options, content: Content, connections: usize) -> Constant {
     let folder = folder();
     let mut server = Role::start(Core::Server, "server-constant", folder.path());
-    let mut load = Load::start(folder.path(), server.address(), content, connections).repeating();
+    let mut load = Load::start(folder.path(), &[server.address()], content, connections).repeating();
     let warm = load.send(WARM_SEEDS, 20_000);
     let count = fitting(warm.count as f64 / warm.seconds, options.time);
     let before = server.running.processor();
@@ -150,9 +147,9 @@ fn one_round(options: &Options, row: Row, connections: usize, at_once: Option<u3
     let mut scene = Scene::set(options, row, connections, at_once);
     let warm = scene.run(WARM_SEEDS, warm_up(row), 0);
     let count = fitting(warm_up(row) as f64 / warm.0, options.time);
-    let processor = scene.server().processor();
+    let processor = scene.processor();
     let (seconds, answers) = scene.run(SEEDS, count, warm_up(row));
-    let used = scene.server().processor() - processor;
+    let used = scene.processor() - processor;
     let (per_second, processor_us) = (count as f64 / seconds, used * 1e6 / count as f64);
     Round {
         per_second,

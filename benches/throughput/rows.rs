@@ -17,6 +17,14 @@ pub enum Row {
     ThinDelivered,
     /// Order placed, one WebHook sent and settled.
     OrderDelivered,
+    /// As [`Row::Order`], on PostgreSQL, by one instance.
+    OnPostgres,
+    /// As [`Row::OrderDelivered`], on PostgreSQL, by one instance.
+    OnPostgresDelivered,
+    /// As [`Row::OnPostgres`], by two instances that take turns.
+    ByTwo,
+    /// As [`Row::OnPostgresDelivered`], by two instances that take turns.
+    ByTwoDelivered,
     /// From a webhook to the receiver of its WebHook, at fifty orders a second.
     Steady,
     /// Start-up, memory and wake-ups of a daemon that has nothing to do.
@@ -35,13 +43,17 @@ pub enum Row {
     Backup,
 }
 
-pub const ALL: [Row; 14] = [
+pub const ALL: [Row; 18] = [
     Row::AppendLog,
     Row::Thin,
     Row::Order,
     Row::OrderTwoWaiting,
     Row::ThinDelivered,
     Row::OrderDelivered,
+    Row::OnPostgres,
+    Row::OnPostgresDelivered,
+    Row::ByTwo,
+    Row::ByTwoDelivered,
     Row::Steady,
     Row::Rest,
     Row::Waiting,
@@ -57,6 +69,8 @@ pub const ALL: [Row; 14] = [
 pub enum Method {
     /// In turn with a constant.
     Throughput,
+    /// The same, on the server of `--postgres`.
+    Postgres,
     Steady,
     Rest,
     /// In turn with an empty store.
@@ -74,6 +88,10 @@ impl Row {
             Self::OrderTwoWaiting => "order-two-waiting",
             Self::ThinDelivered => "thin-delivered",
             Self::OrderDelivered => "order-delivered",
+            Self::OnPostgres => "postgres-order",
+            Self::OnPostgresDelivered => "postgres-order-delivered",
+            Self::ByTwo => "two-order",
+            Self::ByTwoDelivered => "two-order-delivered",
             Self::Steady => "steady",
             Self::Rest => "rest",
             Self::Waiting => "waiting",
@@ -93,6 +111,7 @@ impl Row {
             | Self::OrderTwoWaiting
             | Self::ThinDelivered
             | Self::OrderDelivered => Method::Throughput,
+            Self::OnPostgres | Self::OnPostgresDelivered | Self::ByTwo | Self::ByTwoDelivered => Method::Postgres,
             Self::Steady => Method::Steady,
             Self::Rest => Method::Rest,
             Self::Waiting | Self::Old => Method::Large,
@@ -109,14 +128,30 @@ impl Row {
         let rows: Vec<Self> = match name {
             "all" => ALL.to_vec(),
             "usual" => of(&[Method::Throughput, Method::Steady, Method::Rest]),
+            "postgres" => of(&[Method::Postgres]),
             "large" => of(&[Method::Large]),
             "beside" => of(&[Method::Beside]),
             _ => ALL.into_iter().filter(|row| row.name() == name).collect(),
         };
         match rows.is_empty() {
-            true => Err(format!("there is no row {name}; there are {}, usual, large, beside and all", names())),
+            true => {
+                Err(format!("there is no row {name}; there are {}, usual, postgres, large, beside and all", names()))
+            }
             false => Ok(rows),
         }
+    }
+
+    /// How many daemons take the webhooks.
+    pub fn instances(self) -> usize {
+        match self {
+            Self::ByTwo | Self::ByTwoDelivered => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether each is delivered while it is measured.
+    pub fn delivers(self) -> bool {
+        matches!(self, Self::ThinDelivered | Self::OrderDelivered | Self::OnPostgresDelivered | Self::ByTwoDelivered)
     }
 
     pub fn content(self) -> Content {

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::daemon::{Daemon, Erp, get};
+use crate::database::Database;
 use crate::load::{Answers, Job, Requests};
 use crate::options::Options;
 use crate::process::{Core, Role, Running};
 use crate::receiver::Reaction;
 use crate::requests::Content;
-use crate::rows::Row;
+use crate::rows::{Method, Row};
 
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Channels of which more are sent are not parked.
@@ -26,7 +27,9 @@ pub fn folder() -> TempDir {
 /// What is measured, with everything that it needs; dropped in this sequence.
 pub struct Scene {
     pub load: Load,
-    daemon: Option<Daemon>,
+    /// Those of one store.
+    daemons: Vec<Daemon>,
+    _database: Option<Database>,
     server: Option<Role>,
     pub receiver: Option<Receiver>,
     _folder: TempDir,
@@ -45,7 +48,7 @@ impl Scene {
         let mut server = (row == Row::AppendLog).then(|| Role::start(Core::Server, "server-append-log", folder.path()));
         let receiver = match row {
             Row::OrderTwoWaiting => Some(Receiver::start(folder.path(), Reaction::Refuse)),
-            Row::ThinDelivered | Row::OrderDelivered => Some(Receiver::start(folder.path(), Reaction::Take)),
+            row if row.delivers() => Some(Receiver::start(folder.path(), Reaction::Take)),
             Row::Steady => Some(Receiver::start(folder.path(), Reaction::Note)),
             _ => None,
         };
@@ -54,18 +57,29 @@ impl Scene {
             names.iter().map(|name| Erp { name, receiver: receiver.address, at_once })
         });
         let channels: Vec<Erp> = channels.collect();
-        let mut daemon = None;
-        let address = match &mut server {
-            Some(server) => server.address(),
-            None => daemon.insert(Daemon::start(&options.daemon, folder.path(), &channels)).address,
+        let server_of_row = options.postgres.as_deref().filter(|_| row.method() == Method::Postgres);
+        let database = server_of_row.map(Database::make);
+        let store = database.as_ref().map(Database::address);
+        let mut daemons = Vec::new();
+        let addresses = match &mut server {
+            Some(server) => vec![server.address()],
+            None => {
+                for number in 0..row.instances() {
+                    let own = folder.path().join(format!("instance-{number}"));
+                    std::fs::create_dir(&own).expect("a folder");
+                    daemons.push(Daemon::start_on(&options.daemon, &own, &channels, store.as_deref()));
+                }
+                daemons.iter().map(|daemon| daemon.address).collect()
+            }
         };
-        let load = Load::start(folder.path(), address, row.content(), connections);
-        Self { load, daemon, server, receiver, _folder: folder }
+        let load = Load::start(folder.path(), &addresses, row.content(), connections);
+        Self { load, daemons, _database: database, server, receiver, _folder: folder }
     }
 
-    pub fn server(&self) -> &Running {
-        let role = self.server.as_ref().map(|server| &server.running);
-        role.or(self.daemon.as_ref().map(|daemon| &daemon.running)).expect("one of both")
+    /// Seconds of processor of whoever answers, all together.
+    pub fn processor(&self) -> f64 {
+        let role = self.server.iter().map(|server| &server.running);
+        role.chain(self.daemons.iter().map(|daemon| &daemon.running)).map(Running::processor).sum()
     }
 
     /// Sends so many, and where they are delivered waits until the receiver has all and the store says so; the seconds that it
@@ -74,7 +88,9 @@ impl Scene {
         self.load.prepare(first, count);
         let begin = Instant::now();
         let answers = self.load.go();
-        let (Some(receiver), Some(daemon)) = (&self.receiver, &self.daemon) else { return (answers.seconds, answers) };
+        let (Some(receiver), Some(daemon)) = (&self.receiver, self.daemons.first()) else {
+            return (answers.seconds, answers);
+        };
         if receiver.reaction == Reaction::Refuse {
             assert!(receiver.count() < PROBES, "its channels are not parked: {} were sent", receiver.count());
             return (answers.seconds, answers);
@@ -119,9 +135,17 @@ pub struct Load {
 }
 
 impl Load {
-    pub fn start(folder: &Path, address: SocketAddr, content: Content, connections: usize) -> Self {
-        let job =
-            Job { address, content, requests: Requests::Different, first: 0, count: 0, connections, per_second: None };
+    pub fn start(folder: &Path, addresses: &[SocketAddr], content: Content, connections: usize) -> Self {
+        let addresses = addresses.to_vec();
+        let job = Job {
+            addresses,
+            content,
+            requests: Requests::Different,
+            first: 0,
+            count: 0,
+            connections,
+            per_second: None,
+        };
         Self { role: Role::start(Core::Load, "load", folder), job }
     }
 

@@ -39,9 +39,9 @@ pub fn measure(options: &Options, at_once: Option<u32>) -> Steady {
         scene.run(WARM_SEEDS, WARM, 0);
         scene.load.pace(Some(PER_SECOND));
         let count = (PER_SECOND * options.time.as_secs_f64() * TIMES) as usize;
-        let before = scene.server().processor();
+        let before = scene.processor();
         let (_, sent) = scene.run(SEEDS, count, WARM);
-        processor += scene.server().processor() - before;
+        processor += scene.processor() - before;
         let arrivals: BTreeMap<u64, i64> = scene.receiver.as_ref().expect("it notes").arrivals().into_iter().collect();
         times.extend(sent.sent.iter().map(|(seed, at)| (arrivals[&(FIRST_ORDER + seed)] - at) as f64 / 1e3));
         answers.push(sent);
