@@ -21,11 +21,12 @@ pub fn spread(demands: &BTreeMap<String, Demand>) -> BTreeMap<String, String> {
     let mut sequence: Vec<(&String, &Demand)> = demands.iter().collect();
     sequence.sort_by_key(|(name, demand)| (demand.candidates.len(), *name));
     for (name, demand) in &sequence {
-        if let Some(holder) = demand.holder.as_ref().filter(|holder| demand.candidates.contains(*holder))
-            && shares.keep(holder)
-        {
-            spread.insert((*name).clone(), holder.clone());
-        }
+        let holder = demand.holder.as_ref().filter(|holder| demand.candidates.contains(*holder));
+        let instance = match demand.candidates.len() {
+            1 => shares.least_of(demand),
+            _ => holder.filter(|holder| shares.keep(holder)).cloned(),
+        };
+        spread.extend(instance.map(|instance| ((*name).clone(), instance)));
     }
     for (name, demand) in sequence {
         if !spread.contains_key(name)
