@@ -43,13 +43,12 @@ pub fn migrate(session: &Session<'_>) -> std::result::Result<(), OpeningFailure>
 }
 
 fn run(session: &Session<'_>) -> std::result::Result<(), OpeningFailure> {
-    // Another instance may have done it in between.
-    let known = version(session)?;
-    if known == 0 {
-        session.batch(
-            "CREATE TABLE IF NOT EXISTS schema_history (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())",
-        )?;
-    }
+    session.batch(
+        "CREATE TABLE IF NOT EXISTS schema_history (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())",
+    )?;
+    // Another instance may have done it in between. Whether its table is there, this session may still know from before; what
+    // is in it, nobody knows without reading it.
+    let known = newest(session)?;
     let runner = migrations::migrations::runner();
     let mut wanted: Vec<_> = runner.get_migrations().iter().collect();
     wanted.sort_by_key(|migration| migration.version());
@@ -86,6 +85,10 @@ fn version(connection: &dyn Connection) -> Result<i64> {
     if !connection.one(is_there, &[], |row| row.get::<bool>(0))? {
         return Ok(0);
     }
+    newest(connection)
+}
+
+fn newest(connection: &dyn Connection) -> Result<i64> {
     connection.one("SELECT coalesce(max(version), 0) FROM schema_history", &[], |row| row.get(0))
 }
 

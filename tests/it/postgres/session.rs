@@ -1,5 +1,7 @@
 //! Statements on a real PostgreSQL: what goes in comes out, many at once as one by one, and the schema is made once.
 
+use std::time::Duration;
+
 use orderbell::store::StoreError;
 use orderbell::store::postgres::address::PostgresUrl;
 use orderbell::store::postgres::connect::{Connector, spawn};
@@ -11,6 +13,7 @@ use orderbell::store::sql::{Connection, Row};
 use tokio::runtime::Handle;
 
 use crate::postgres::cluster::{Database, value};
+use crate::support::in_time;
 
 /// Runs something on a connection of the store's own kind.
 async fn with<T: Send + 'static>(url: &str, work: impl FnOnce(&Session<'_>) -> T + Send + 'static) -> T {
@@ -106,6 +109,31 @@ async fn the_schema_is_made_once_however_many_begin_at_the_same_time() {
     let refused = with(&url, |session| schema::migrate(session).map_err(OpeningFailure::into_error)).await;
     let Err(StoreError::Refused(reason)) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("schema 99, this one knows"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_schema_that_another_instance_made_while_this_one_waited_is_found_made() {
+    let Some(database) = Database::make().await else { return };
+    let (other, client) = (database.connect().await, database.connect().await);
+    let lock = "BEGIN; SELECT pg_advisory_xact_lock(1330790732, hashtext(current_schema()))";
+    other.batch_execute(lock).await.expect("the other one begins");
+    let waits = async {
+        let sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database =
+            (SELECT oid FROM pg_database WHERE datname = current_database())";
+        while value(&client, sql).await == "0" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let made = format!(
+            "CREATE TABLE schema_history (version BIGINT, name TEXT); INSERT INTO schema_history VALUES ({}, 'all');
+            CREATE TABLE schema_floor (oldest_binary_schema BIGINT); INSERT INTO schema_floor VALUES (1); COMMIT",
+            schema::SCHEMA
+        );
+        other.batch_execute(&made).await.expect("made");
+    };
+    let url = database.url();
+    let migrate = with(&url, |session| schema::migrate(session).map_err(OpeningFailure::into_error));
+    let (migrated, ()) = in_time(async { tokio::join!(migrate, waits) }).await;
+    migrated.expect("it is found made");
 }
 
 #[tokio::test]
