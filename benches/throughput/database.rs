@@ -17,7 +17,7 @@ impl Database {
         Self { server: server.to_owned(), name }
     }
 
-    /// As a daemon is told it.
+    /// As a configuration has it.
     pub fn address(&self) -> String {
         let mut address = url::Url::parse(&self.server).expect("the address of a server");
         address.set_path(&self.name);
