@@ -170,7 +170,7 @@ async fn a_full_disk_of_the_database_is_said_and_it_goes_on_when_there_is_room()
     let admin = cluster.connect("postgres").await;
     let space = disk.path().join("space").display().to_string();
     admin
-        .batch_execute(&format!("COPY (SELECT 1) TO PROGRAM 'mkdir {space}'"))
+        .batch_execute(&format!("COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; mkdir {space}'"))
         .await
         .expect("a folder of the server's");
     admin.batch_execute(&format!("CREATE TABLESPACE small LOCATION '{space}'")).await.expect("a small disk");
