@@ -67,7 +67,7 @@ impl Opener {
         match self.opened_by {
             OpenedBy::Daemon => {
                 refuse_read_only(&session)?;
-                schema::migrate(&session)?;
+                schema::migrate(&Session::new(&client, driver).patient())?;
                 if !self.has_taken_up {
                     self.take_up(Session::new(&client, driver), driver, now)?;
                     self.has_taken_up = true;
@@ -100,10 +100,14 @@ impl Opener {
         let connection: &dyn Connection = &transactions;
         let later = |error: StoreError| OpeningFailure::Later(error.to_string());
         transactions.begin().map_err(|not_begun| later(not_begun.error))?;
-        let taken_up = leases::is_any_listed(connection).and_then(|is_shared| match is_shared {
-            true => Ok(()),
-            false => deliver::take_up(connection, now),
-        });
+        // Those of writers that are long gone.
+        let forget = "DELETE FROM store_commits WHERE number < (SELECT number FROM store_version) - 1000000";
+        let forgotten = connection.execute(forget, &[]);
+        let taken_up =
+            forgotten.and_then(|_| leases::is_any_listed(connection)).and_then(|is_shared| match is_shared {
+                true => Ok(()),
+                false => deliver::take_up(connection, now),
+            });
         match taken_up {
             Ok(()) => transactions.commit().map_err(later),
             Err(error) => {

@@ -24,7 +24,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
     SET LOCAL lock_timeout = 12000; SET LOCAL statement_timeout = 15000;
     SET LOCAL idle_in_transaction_session_timeout = 8000;
     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
-    UPDATE store_version SET number = number + 1 RETURNING pg_current_xact_id()";
+    UPDATE store_version SET number = number + 1 RETURNING number";
 
 /// So long it is asked what became of a commit whose answer was lost.
 const ASK_FOR: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub struct PostgresTransactions<'a> {
     driver: Driver<'a>,
     /// By which whoever listens knows its own commits.
     waker: &'a str,
-    /// The number that the database gave to the one that is under way.
+    /// The number of the one that is under way.
     begun: RefCell<Option<String>>,
 }
 
@@ -53,7 +53,7 @@ impl<'a> PostgresTransactions<'a> {
     /// What a commit came to that was not answered.
     fn was_kept(&self, number: &str, error: &Error) -> std::result::Result<(), StoreError> {
         tracing::warn!("the answer to a commit was lost ({error}); the database is asked whether it was kept");
-        match self.driver.wait(ask(self.connector, number)) {
+        match self.driver.wait(ask(self.connector, self.waker, number)) {
             Some(true) => Ok(()),
             Some(false) => Err(StoreError::Unavailable(error.to_string())),
             None => Err(StoreError::Unavailable(
@@ -112,7 +112,9 @@ impl Transactions for PostgresTransactions<'_> {
         };
         // A statement that failed outside of a savepoint makes the first of these fail, and the second is not done.
         let commit = format!(
-            "SELECT pg_notify('orderbell_' || CAST(CAST('store_version' AS regclass) AS oid), '{}'); COMMIT",
+            "INSERT INTO store_commits (writer, number) VALUES ('{0}', {number})
+                ON CONFLICT (writer) DO UPDATE SET number = excluded.number;
+            SELECT pg_notify('orderbell_' || CAST(CAST('store_version' AS regclass) AS oid), '{0}'); COMMIT",
             self.waker
         );
         let Err(error) = self.session.batch(&commit) else { return Ok(()) };
@@ -144,31 +146,35 @@ impl Transactions for PostgresTransactions<'_> {
 }
 
 /// Whether a transaction was kept; `None` when that cannot be known in time.
-async fn ask(connector: &Connector, number: &str) -> Option<bool> {
+async fn ask(connector: &Connector, writer: &str, number: &str) -> Option<bool> {
     let again_and_again = async {
         loop {
-            match status(connector, number).await {
-                Ok(Some(status)) if status == "committed" => return Some(true),
-                Ok(Some(status)) if status == "aborted" => return Some(false),
-                // So long ago that the database knows nothing of it.
-                Ok(None) => return None,
+            match last_kept(connector, writer).await {
+                Ok(kept) => return kept.as_deref() == Some(number),
                 // It is still under way, or nobody answers.
-                Ok(Some(_)) | Err(_) => tokio::time::sleep(ASK_EVERY).await,
+                Err(_) => tokio::time::sleep(ASK_EVERY).await,
             }
         }
     };
-    tokio::time::timeout(ASK_FOR, again_and_again).await.ok().flatten()
+    tokio::time::timeout(ASK_FOR, again_and_again).await.ok()
 }
 
-async fn status(connector: &Connector, number: &str) -> std::result::Result<Option<String>, tokio_postgres::Error> {
+/// The number of a writer's last commit, as it stands when nobody changes the store: whatever was under way has ended. What a
+/// crash of the server took back is not there, which its own numbers of transactions would not tell.
+async fn last_kept(connector: &Connector, writer: &str) -> std::result::Result<Option<String>, tokio_postgres::Error> {
     let (client, connection) = connector.connect().await?;
     let running = spawn(connection);
-    // The number is the database's own.
-    let found = client.simple_query(&format!("SELECT pg_xact_status('{number}')")).await;
+    // The name is of letters and digits.
+    let found = client
+        .simple_query(&format!(
+            "BEGIN; SET LOCAL lock_timeout = 5000; SELECT FROM store_version FOR UPDATE;
+            SELECT number FROM store_commits WHERE writer = '{writer}'; ROLLBACK"
+        ))
+        .await;
     running.abort();
-    let status = found?.into_iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row.get(0).map(str::to_owned)),
+    let number = found?.into_iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) if !row.is_empty() => Some(row.get(0).map(str::to_owned)),
         _ => None,
     });
-    Ok(status.flatten())
+    Ok(number.flatten())
 }

@@ -108,7 +108,7 @@ pub const TABLES: &[Table] = &[
 
 /// Tables of a database itself.
 pub const OF_THE_DATABASE: &[&str] =
-    &["schema_floor", "schema_history", "store_version", "settings_inquiries", "leases", "instances"];
+    &["schema_floor", "schema_history", "store_version", "store_commits", "settings_inquiries", "leases", "instances"];
 
 const fn table(name: &'static str, key: usize, columns: &'static [&'static str]) -> Table {
     Table { name, columns, key }

@@ -10,6 +10,12 @@ INSERT INTO schema_floor VALUES (1);
 CREATE TABLE store_version (number BIGINT NOT NULL);
 INSERT INTO store_version VALUES (0);
 
+-- The number of each writer's last commit: by it a commit whose answer was lost is known to have been kept.
+CREATE TABLE store_commits (
+    writer TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    number BIGINT NOT NULL
+);
+
 -- What is worked by one instance at a time, on the database's clock.
 CREATE TABLE leases (
     name  TEXT COLLATE "C" NOT NULL PRIMARY KEY,
