@@ -55,6 +55,12 @@ impl PostgresUrl {
                 "postgres://user:password@host/database, or for the folder of a socket postgres://user@/database?host=/run/postgresql",
             ));
         }
+        let is_part_of_password = |host: &Host| matches!(host, Host::Tcp(host) if host.contains('@'));
+        if config.get_hosts().iter().any(is_part_of_password)
+            || config.get_dbname().is_some_and(|name| name.contains('@'))
+        {
+            return Err(unreadable());
+        }
         defaults(&mut config, &parameters);
         let (tls, roots) = checked(parameters.tls, parameters.roots.clone())?;
         let is_tcp = config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_)));
@@ -226,6 +232,8 @@ mod tests {
             ("postgres:///orders", "no host"),
             ("postgres://bell:hunter2@db:port/orders", "cannot be read"),
             ("postgres://bell:hun?ter2@db/orders", "not known"),
+            ("postgres://bell:hun@ter2@db/orders", "cannot be read"),
+            ("postgres://bell:12/ter2@db/orders", "cannot be read"),
             ("postgres://bell:hun?hunter2=@db/orders", "not known"),
         ] {
             let invalid = PostgresUrl::parse(url).expect_err(url);
