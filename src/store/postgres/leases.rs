@@ -126,7 +126,10 @@ fn is_any_leasing(connection: &dyn Connection) -> Result<bool> {
 /// # Errors
 /// As the statements'.
 pub fn withdraw(connection: &dyn Connection, instance: &str) -> Result<()> {
-    connection.execute("DELETE FROM instances WHERE id = ?1", params![instance]).map(drop)
+    connection.execute("DELETE FROM instances WHERE id = ?1", params![instance])?;
+    // What was acquired while the instance ended already, and it knows nothing of.
+    let sql = "UPDATE leases SET until = 0 WHERE owner = ?1";
+    connection.execute(sql, params![instance]).map(drop)
 }
 
 /// Acquires a lease that has ended, that was never given, or that this instance holds already; in each case under a new number.
