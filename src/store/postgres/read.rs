@@ -87,10 +87,15 @@ impl ReadPool {
         let mut tries = 0;
         loop {
             let client = self.pool.get().await.map_err(|error| unpooled(&error))?;
-            match client.batch_execute(BEGIN).await {
-                Ok(()) => return Ok(client),
-                Err(error) if tries >= READERS => return Err(StoreError::Unavailable(reason(&error))),
-                Err(_) => drop(Object::take(client)),
+            match tokio::time::timeout(WAIT_FOR, client.batch_execute(BEGIN)).await {
+                Ok(Ok(())) => return Ok(client),
+                Ok(Err(error)) if tries >= READERS => return Err(StoreError::Unavailable(reason(&error))),
+                Ok(Err(_)) => drop(Object::take(client)),
+                // Whoever is in between takes what it is sent, and nobody answers.
+                Err(_) => {
+                    drop(Object::take(client));
+                    return Err(StoreError::Unavailable("the database does not answer".to_owned()));
+                }
             }
             tries += 1;
         }
