@@ -71,8 +71,12 @@ impl HalfStore {
     /// # Errors
     /// [`StoreError::Refused`] when something is there already; [`StoreError::Unavailable`] when it cannot be written.
     pub fn begin(path: &Path) -> Result<Self, StoreError> {
-        if path.try_exists().map_err(|error| unwritten(path, &error))? {
-            return Err(already(path));
+        // A log that was left behind would be taken for this store's.
+        for ending in ["", "-wal", "-shm"] {
+            let path = wal::beside(path, ending);
+            if path.try_exists().map_err(|error| unwritten(&path, &error))? {
+                return Err(already(&path));
+            }
         }
         let half = tempfile::Builder::new().prefix(".orderbell-move-").tempfile_in(folder_of(path));
         let half = half.map_err(|error| unwritten(path, &error))?;

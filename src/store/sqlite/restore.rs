@@ -123,7 +123,11 @@ impl BackupCopy {
         self.half.as_file().sync_all().map_err(failed)?;
         let aside = match self.place {
             Place::Taken => Some(keep_aside(&self.lock, stamp)?),
-            Place::Empty => None,
+            Place::Empty => {
+                // A log that was left behind would be taken for this store's.
+                wal::set_aside(&store).map_err(failed)?;
+                None
+            }
         };
         std::fs::rename(self.half.path(), &store).map_err(failed)?;
         self.place = Place::Taken;
