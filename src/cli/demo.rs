@@ -104,28 +104,32 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     let mut daemon = tokio::spawn(app::run(sped_up(read()?), Listeners { hooks }, Clock::system(), shutdown.clone()));
 
     let routing = app::setup::routing(read()?);
+    let show = async {
+        let missing = play(&config, &routing, &address, &mut display).await?;
+        summary(&receivers, &missing)?;
+        next_steps(&demo)?;
+        if !demo.once {
+            output::line(format_args!(
+                "Still running; Ctrl-C stops. In another terminal:\n    \
+                curl http://{far_address}/                    what the receivers can do, faults included\n    \
+                curl http://{far_address}/control/messages    what they got\n"
+            ))?;
+            display.follow().await?;
+        }
+        match missing.len() {
+            0 => Ok(()),
+            missing => Err(Failure::Failed(format!("{missing} messages are missing"))),
+        }
+    };
     let shown = tokio::select! {
-        shown = shutdown.run_until_cancelled(play(&config, &routing, &address, &mut display)) => shown,
+        shown = shutdown.run_until_cancelled(show) => shown,
         ended = &mut daemon => return Err(start_failure(ended)),
     };
-    let Some(missing) = shown.transpose()? else {
-        stop(daemon).await?;
-        return throw_away_named(place).await;
-    };
-    summary(&receivers, &missing)?;
-    next_steps(&demo)?;
-    if !demo.once {
-        output::line(format_args!(
-            "Still running; Ctrl-C stops. In another terminal:\n    \
-            curl http://{far_address}/                    what the receivers can do, faults included\n    \
-            curl http://{far_address}/control/messages    what they got\n"
-        ))?;
-        shutdown.run_until_cancelled(display.follow()).await.transpose()?;
-    }
+    // However it went, nothing is left behind.
     shutdown.cancel();
     stop(daemon).await?;
     throw_away_named(place).await?;
-    if missing.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("{} messages are missing", missing.len()))) }
+    shown.transpose().map(drop)
 }
 
 async fn throw_away_named(place: Option<StoreUrl>) -> Result<(), Failure> {
