@@ -60,7 +60,7 @@ fn difference(one: &str, other: &str) -> String {
 async fn killed_in_the_middle(database: &Database, from: &str) {
     let client = database.connect().await;
     let writes = "SELECT count(*) FROM pg_stat_activity
-        WHERE datname = current_database() AND query LIKE 'INSERT INTO%' AND pid <> pg_backend_pid()";
+        WHERE datname = current_database() AND query LIKE 'INSERT INTO%UNNEST%' AND pid <> pg_backend_pid()";
     let mut child = begin(from, &database.url());
     let deadline = Instant::now() + TOO_LONG;
     while value(&client, writes).await == "0" {
