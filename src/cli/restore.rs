@@ -18,7 +18,7 @@ use crate::store::restoring;
 
 #[derive(Args)]
 pub struct Restore {
-    /// The backup, as `orderbell backup` or [backup] made it; it stays as it is
+    /// The backup, as `orderbell backup` or `[backup]` made it; it stays as it is
     #[arg(value_name = "FILE")]
     backup: PathBuf,
     /// What becomes of deliveries that waited when the backup was made, and may have arrived since; asked where absent

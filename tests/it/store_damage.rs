@@ -100,8 +100,8 @@ async fn outcome(folder: &Path, text: &str) -> Result<(Vec<u64>, String), String
         }
     };
     program.acknowledged(&keeta::placed(1000, Timestamp::now())).await;
-    let (log, found) = (program.log(), orders(&store_in(folder)));
-    program.stop().await;
+    let found = orders(&store_in(folder));
+    let log = program.stop().await;
     Ok((found.into_iter().filter(|number| *number != 1000).collect(), log))
 }
 
@@ -328,7 +328,7 @@ async fn with_a_full_disk_it_starts_answers_503_and_goes_on_when_there_is_room()
         assert!(!program.log().contains(MISSING), "round {round}: {}", program.log());
         match ends_by_kill {
             true => program.kill(),
-            false => program.stop().await,
+            false => drop(program.stop().await),
         }
     }
 }

@@ -133,12 +133,14 @@ impl Program {
         self.child.wait().expect("gone");
     }
 
-    /// Ends it with SIGTERM.
-    pub async fn stop(mut self) {
+    /// Ends it with SIGTERM. Answers all that it has logged.
+    pub async fn stop(mut self) -> String {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
         let status = self.ended().await;
-        assert!(status.success(), "{status}: {}", self.log());
+        let log = self.log();
+        assert!(status.success(), "{status}: {log}");
+        log
     }
 
     /// Waits until it has ended by itself.
