@@ -46,8 +46,8 @@ async fn a_start_with_a_broken_file_goes_on_with_the_configuration_last_in_force
         breaks(&house);
         let daemon = house.serve().await;
         house.order_arrives(number, usize::try_from(number).expect("few")).await;
-        let log = daemon.log();
-        assert!(log.contains("the configuration last in force is used") && log.contains(words), "{kind}:\n{log}");
+        house.until_log(&daemon, "the configuration last in force is used").await;
+        house.until_log(&daemon, words).await;
         house.until_notified(&["The new configuration is not used", words]).await;
         drop(daemon);
         let check = house.run(&["check"]);
@@ -121,8 +121,7 @@ async fn a_broken_template_starts_with_the_built_in_one_in_its_place_and_the_oth
     let title = |number: usize| house.scene.received("erp")[number].title.clone().unwrap_or_default();
     assert!(title(0).starts_with("New order"), "{}", title(0));
     house.until_notified(&["my notice templates", "order.placed.md:3"]).await;
-    let log = daemon.log();
-    assert!(log.contains("built-in templates are used"), "{log}");
+    house.until_log(&daemon, "built-in templates are used").await;
     let (code, log) = house.refused(&["serve", "--strict"]).await;
     assert!(code == Some(2) && log.contains("order.placed.md"), "{log}");
     // A command beside it uses the same.
@@ -150,7 +149,7 @@ async fn a_broken_template_starts_with_the_built_in_one_in_its_place_and_the_oth
     let daemon = house.serve().await;
     house.order_arrives(3, 3).await;
     assert!(title(2).starts_with("New order"), "{}", title(2));
-    assert!(daemon.log().contains("there is no such folder"), "{}", daemon.log());
+    house.until_log(&daemon, "there is no such folder").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

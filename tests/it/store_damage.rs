@@ -217,12 +217,12 @@ async fn what_is_missing_at_the_start_is_said_once_in_the_log_and_to_the_operato
         assert!(received[0].body.contains("\"topic\":\"loss\""), "{name}: {received:?}");
         assert!(received[0].body.contains("\"last_at\":"), "{name}: with its times: {received:?}");
         program.acknowledged(&keeta::placed(6, Timestamp::now())).await;
-        assert_eq!(program.log().matches("events may be missing").count(), 1, "{name}: {}", program.log());
-        program.stop().await;
+        let log = program.stop().await;
+        assert_eq!(log.matches("events may be missing").count(), 1, "{name}: {log}");
         let program = Program::start(home.path(), "bell.db", &text).await;
         program.acknowledged(&keeta::placed(7, Timestamp::now())).await;
-        assert!(!program.log().contains(MISSING), "{name}: it is said once: {}", program.log());
-        program.stop().await;
+        let log = program.stop().await;
+        assert!(!log.contains(MISSING), "{name}: it is said once: {log}");
         scene.nothing_more(A_WHILE).await;
     }
 }

@@ -209,7 +209,7 @@ async fn a_conversion_that_ends_at_the_start_is_logged_and_a_new_store_has_none(
             stored(folder.path());
         }
         let program = Program::start(folder.path(), "bell.db", "").await;
-        assert_eq!(program.log().contains("the store is converted"), logged, "{}", program.log());
-        program.stop().await;
+        let log = program.stop().await;
+        assert_eq!(log.contains("the store is converted"), logged, "{log}");
     }
 }
