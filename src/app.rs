@@ -36,6 +36,7 @@ use crate::flow::notice::Notices;
 use crate::flow::notifier::Notifier;
 use crate::flow::pacers::Pacers;
 use crate::flow::reports::ReportMaker;
+use crate::flow::service_manager::Condition;
 use crate::flow::shared_messages::SharedMessages;
 use crate::flow::supervisor::{BeforeRun, Supervisor};
 use crate::flow::watch::mistakes::Mistakes;
@@ -198,7 +199,12 @@ async fn build(
     let health = Arc::new(HealthCheck::new(supervisor.clone(), store.clone(), clock.clone()));
     let intake = Arc::new(intake);
     let endpoint = hooks::routes(intake.clone(), Arc::new(charts), health.clone());
+    let address = listeners.hooks.local_addr();
     keep_accepting(&supervisor, listeners.hooks, endpoint, limits, hooks::notes(intake, limits));
+    if let (Some((watch, _)), Ok(address)) = (&watch, address) {
+        let condition = Condition { health: health.clone(), store: store.clone(), address };
+        watch.service_manager.keep_notified(&supervisor, condition);
+    }
     supervisor.keep("store", {
         let (store, notices, clock, stop) = (store.clone(), notices.clone(), clock.clone(), stop.clone());
         move || store_health::watch(store.clone(), notices.clone(), clock.clone(), stop.clone())

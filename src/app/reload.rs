@@ -25,6 +25,7 @@ use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
 use crate::flow::notice::{Notices, Topic};
 use crate::flow::routing::RoutingSnapshot;
+use crate::flow::service_manager::ServiceManager;
 use crate::flow::settings_check::InUse;
 use crate::flow::watch::mistakes::{FoundAt, Mistake, Mistakes};
 use crate::flow::worker_pool::WorkerPool;
@@ -46,6 +47,8 @@ pub struct Watch {
     pub look_every: Duration,
     /// Notified when a person asks to read it now.
     pub asked: Arc<Notify>,
+    /// Who is notified of each reading, if anybody.
+    pub service_manager: ServiceManager,
 }
 
 /// What the running daemon was made of, and what can be replaced in it.
@@ -94,6 +97,7 @@ impl Reloader {
             // Before it is read: what is written afterwards is another change.
             let Ok(seen) = tokio::task::spawn_blocking(look).await else { continue };
             if looks.wants_reading(seen, asked) {
+                let _reload = watch.service_manager.reload();
                 self.read(&watch.file).await;
             }
         }

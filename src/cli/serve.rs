@@ -18,6 +18,7 @@ use crate::cli::output::OutputFormat;
 use crate::cli::{log, signals};
 use crate::config::context::SecretReading;
 use crate::flow::Clock;
+use crate::flow::service_manager::ServiceManager;
 use crate::in_force;
 use crate::in_force::Errors;
 use crate::in_force::fingerprint::Fingerprint;
@@ -68,7 +69,11 @@ pub async fn run(serve: Serve, file: &Path) -> Result<(), Failure> {
             config.source_address(name)
         );
     }
-    let watch = Watch { file: file.to_owned(), before, look_every: LOOK_EVERY, asked };
+    let service_manager = ServiceManager::named_by(|name| std::env::var_os(name)).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the service manager that NOTIFY_SOCKET names cannot be notified");
+        ServiceManager::default()
+    });
+    let watch = Watch { file: file.to_owned(), before, look_every: LOOK_EVERY, asked, service_manager };
     app::run_started(started, watch, listeners, Clock::system(), shutdown)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))?;

@@ -26,6 +26,7 @@ pub mod reports;
 pub mod request_shape;
 pub mod routing;
 pub mod schedule;
+pub mod service_manager;
 pub mod settings_check;
 pub mod shared_messages;
 pub mod source_activity;

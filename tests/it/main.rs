@@ -64,6 +64,7 @@ mod secrecy;
 mod secrets_env;
 mod sending;
 mod server;
+mod service_manager;
 mod simulate;
 mod simulation;
 mod store;

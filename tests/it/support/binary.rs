@@ -1,5 +1,6 @@
 //! The built program itself as a daemon of its own process: it can be killed at any moment, and what it logs is in a file.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -76,12 +77,18 @@ impl Program {
 
     /// As [`Program::start`], without waiting for anything; its address is not known.
     pub fn spawn(folder: &Path, store: &str, text: &str) -> Self {
+        Self::spawn_with(folder, store, text, &[])
+    }
+
+    /// As [`Program::spawn`], with environment variables.
+    pub fn spawn_with(folder: &Path, store: &str, text: &str, variables: &[(&str, OsString)]) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         std::fs::write(folder.join("orderbell.toml"), configuration(address, store, text)).expect("written");
         let log = folder.join("log.txt");
         let child = Command::new(env!("CARGO_BIN_EXE_orderbell"))
             .args(["--config", "orderbell.toml", "serve"])
             .current_dir(folder)
+            .envs(variables.iter().map(|(name, value)| (*name, value)))
             .stdout(Stdio::null())
             .stderr(File::create(&log).expect("a log"))
             .spawn()
@@ -133,10 +140,14 @@ impl Program {
         self.child.wait().expect("gone");
     }
 
+    pub fn signal(&self, name: &str) {
+        let (signal, pid) = (format!("-{name}"), self.child.id().to_string());
+        assert!(Command::new("kill").args([signal, pid]).status().expect("kill").success());
+    }
+
     /// Ends it with SIGTERM. Answers all that it has logged.
     pub async fn stop(mut self) -> String {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+        self.signal("TERM");
         let status = self.ended().await;
         let log = self.log();
         assert!(status.success(), "{status}: {log}");

@@ -9,6 +9,7 @@ use orderbell::app::reload::Watch;
 use orderbell::config::configured::Config;
 use orderbell::domain::template::Templates;
 use orderbell::flow::Clock;
+use orderbell::flow::service_manager::ServiceManager;
 use orderbell::flow::supervisor::BeforeRun;
 use orderbell::in_force::fingerprint::Fingerprint;
 use orderbell::store::Store;
@@ -42,10 +43,16 @@ impl Scene {
 
     /// With something to call before each run of a task that must run, and with a watch over the file of the configuration.
     pub async fn start_probed(&self, before_run: BeforeRun, text: &str) -> Daemon {
+        self.start_notifying(before_run, ServiceManager::default(), text).await
+    }
+
+    /// As [`Scene::start_probed`], under a service manager.
+    pub async fn start_notifying(&self, before_run: BeforeRun, service_manager: ServiceManager, text: &str) -> Daemon {
         let (config, (hooks, address)) = (self.config(text), listen().await);
         let file = self.folder.path().join("orderbell.toml");
         std::fs::write(&file, whole("", text)).expect("written");
-        let watch = Watch { before: Fingerprint::of(&file), file, look_every: A_WHILE, asked: Arc::default() };
+        let watch =
+            Watch { before: Fingerprint::of(&file), file, look_every: A_WHILE, asked: Arc::default(), service_manager };
         let (clock, shutdown) = (self.hands.clock(), CancellationToken::new());
         let run = app::run_probed(config, Listeners { hooks }, clock, Some(watch), before_run, shutdown.clone());
         Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await

@@ -9,6 +9,7 @@ use orderbell::app;
 use orderbell::app::Listeners;
 use orderbell::app::reload::Watch;
 use orderbell::config;
+use orderbell::flow::service_manager::ServiceManager;
 use orderbell::in_force::fingerprint::Fingerprint;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -37,13 +38,24 @@ impl Deref for Watching {
 impl Scene {
     /// Starts a daemon on a file with this configuration, as `serve` does.
     pub async fn start_watching(&self, look_every: Duration, top: &str, text: &str) -> Watching {
+        self.start_watching_by(ServiceManager::default(), look_every, top, text).await
+    }
+
+    /// As [`Scene::start_watching`], under a service manager.
+    pub async fn start_watching_by(
+        &self,
+        service_manager: ServiceManager,
+        look_every: Duration,
+        top: &str,
+        text: &str,
+    ) -> Watching {
         let file = self.folder.path().join("orderbell.toml");
         replace(&file, &whole(top, text));
         let before = Fingerprint::of(&file);
         let config = config::read(&file).unwrap_or_else(|problems| panic!("{problems:#?}")).config;
         let (hooks, address) = listen().await;
         let (shutdown, asked) = (CancellationToken::new(), Arc::new(Notify::new()));
-        let watch = Watch { file: file.clone(), before, look_every, asked: asked.clone() };
+        let watch = Watch { file: file.clone(), before, look_every, asked: asked.clone(), service_manager };
         let run = app::run_watching(config, watch, Listeners { hooks }, self.hands.clock(), shutdown.clone());
         let daemon = Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await;
         Watching { daemon, file, asked }
