@@ -1,5 +1,7 @@
 //! The whole daemon: builds the rooms from a configuration and runs them until it is to stop.
 
+mod accepting;
+mod admin;
 mod instances;
 mod open_files;
 pub mod problems;
@@ -14,11 +16,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use poem::Endpoint;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::accepting::keep_accepting;
 use crate::app::instances::Instances;
 use crate::app::reload::{Reloader, Watch};
 use crate::app::routines::Routines;
@@ -49,7 +51,6 @@ use crate::store::address::StoreUrl;
 use crate::store::leases::Leases;
 use crate::store::queue::attempt::PacingState;
 use crate::store::{self, Store};
-use crate::web::server::ListenerNotes;
 use crate::web::server::limits::ListenerLimits;
 use crate::web::{hooks, server};
 
@@ -59,13 +60,23 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// The sockets, already bound: a test binds them to port 0.
 pub struct Listeners {
     pub hooks: TcpListener,
+    pub admin: Option<TcpListener>,
 }
 
 impl Listeners {
     /// # Errors
     /// When an address cannot be used.
     pub fn bind(hooks: SocketAddr) -> io::Result<Self> {
-        Ok(Self { hooks: server::listen(hooks)? })
+        Ok(Self { hooks: server::listen(hooks)?, admin: None })
+    }
+
+    /// With one for the API, the metrics and the state of the daemon.
+    ///
+    /// # Errors
+    /// When the address cannot be used.
+    pub fn bind_admin(&mut self, admin: SocketAddr) -> io::Result<()> {
+        self.admin = Some(server::listen(admin)?);
+        Ok(())
     }
 }
 
@@ -184,6 +195,7 @@ async fn build(
     let fingerprint = instances::fingerprint(&config, watch.as_ref().map(|(watch, _)| watch.file.as_path()));
     let instance = instances::instance(port, fingerprint);
     let (server_settings, store_settings) = (config.server.clone(), config.store.clone());
+    let configured_admin = config.admin.clone();
     let (channels, overlay, text) = (config.channels.clone(), config.overlay.clone(), config.text.clone());
     let fresh = channels.iter().map(|(name, channel)| some_channel(name, channel)).collect::<Result<Vec<_>, _>>()?;
     let routines = Routines::of(&config);
@@ -200,7 +212,9 @@ async fn build(
     let intake = Arc::new(intake);
     let endpoint = hooks::routes(intake.clone(), Arc::new(charts), health.clone());
     let address = listeners.hooks.local_addr();
-    keep_accepting(&supervisor, listeners.hooks, endpoint, limits, hooks::notes(intake, limits));
+    let admin =
+        listeners.admin.and_then(|it| admin::keep_answering(&supervisor, it, configured_admin.as_ref(), &clock));
+    keep_accepting(&supervisor, "accept loop", listeners.hooks, endpoint, limits, hooks::notes(intake, limits));
     if let (Some((watch, _)), Ok(address)) = (&watch, address) {
         let condition = Condition { health: health.clone(), store: store.clone(), address };
         watch.service_manager.keep_notified(&supervisor, condition);
@@ -291,6 +305,7 @@ async fn build(
         mistakes,
         look,
         server: server_settings,
+        admin,
         store_settings,
         workers,
         routing,
@@ -319,30 +334,6 @@ fn keep_reloading(supervisor: &Supervisor, reloader: Reloader, watch: Watch) {
     supervisor.keep("configuration", move || {
         let shared = shared.clone();
         async move { shared.0.lock().await.run(&shared.1).await }
-    });
-}
-
-/// Takes requests, whatever becomes of the task that accepts them.
-fn keep_accepting<E: Endpoint + 'static>(
-    supervisor: &Supervisor,
-    listener: TcpListener,
-    endpoint: E,
-    limits: ListenerLimits,
-    notes: ListenerNotes,
-) {
-    let (endpoint, stop) = (Arc::new(endpoint), supervisor.stop());
-    let listener = Arc::new(Mutex::new(Some(Arc::new(listener))));
-    supervisor.keep("accept loop", move || {
-        let (listener, endpoint, notes, stop) = (listener.clone(), endpoint.clone(), notes.clone(), stop.clone());
-        async move {
-            let Some(held) = listener.lock().await.clone() else { return };
-            // From the stop on, whoever connects is to be refused at once.
-            let release = async {
-                stop.cancelled().await;
-                listener.lock().await.take();
-            };
-            tokio::join!(server::serve_noting(held, endpoint, limits, notes, stop.clone()), release);
-        }
     });
 }
 

@@ -4,6 +4,7 @@
 mod made;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::admin::AdminControl;
 use crate::app::reload::made::{InForce, Made, Unfit};
 use crate::app::routines::Routines;
 use crate::app::{instances, problems, setup};
@@ -67,6 +69,8 @@ pub struct Reloader {
     /// Makes the watch look at once.
     pub look: Arc<Notify>,
     pub server: Server,
+    /// Absent where nothing listens for it.
+    pub admin: Option<AdminControl>,
     pub store_settings: StoreConfig,
     pub workers: WorkerPool,
     pub routing: Current<RoutingSnapshot>,
@@ -162,6 +166,9 @@ impl Reloader {
             "the configuration was read again and is in force"
         );
         self.routines.replace(&config);
+        if let Some(admin) = &mut self.admin {
+            admin.replace(config.admin.take());
+        }
         let before = self.routing.replace(setup::routing(config));
         for (name, endpoint) in &self.routing.get().endpoints {
             if before.endpoints.get(name).is_none_or(|before| before.address != endpoint.address) {
@@ -256,9 +263,13 @@ impl Reloader {
     /// Puts the values in force in the place of those that only a restart can change, and says so.
     fn keep_what_cannot_change(&self, config: &mut Config) {
         let days = |store: &StoreConfig| format!("{} h", store.keep.as_hours());
+        let admin = |listen: Option<SocketAddr>| listen.map_or("none".to_owned(), |listen| listen.to_string());
+        let (admin_in_force, new_admin) =
+            (self.admin.as_ref().and_then(|admin| admin.listen), config.admin.as_ref().map(|admin| admin.listen));
         for (key, in_force, new) in [
             ("server.listen", self.server.listen.to_string(), config.server.listen.to_string()),
             ("server.max_body", self.server.max_body_bytes.to_string(), config.server.max_body_bytes.to_string()),
+            ("admin.listen", admin(admin_in_force), admin(new_admin)),
             ("store.url", self.store_settings.url.to_string(), config.store.url.to_string()),
             ("store.keep", days(&self.store_settings), days(&config.store)),
         ] {

@@ -101,7 +101,8 @@ pub async fn run(demo: Demo) -> Result<(), Failure> {
     output::line(format_args!(
         "Orderbell at http://{address} takes a webhook of every kind; simulated robots, mailboxes and programs at\nhttp://{far_address} get the messages.\n"
     ))?;
-    let mut daemon = tokio::spawn(app::run(sped_up(read()?), Listeners { hooks }, Clock::system(), shutdown.clone()));
+    let mut daemon =
+        tokio::spawn(app::run(sped_up(read()?), Listeners { hooks, admin: None }, Clock::system(), shutdown.clone()));
 
     let routing = app::setup::routing(read()?);
     let show = async {

@@ -55,9 +55,18 @@ pub async fn run(serve: Serve, file: &Path) -> Result<(), Failure> {
     problems::log(&started.read.warnings);
     let config = &started.read.config;
     let listen = config.server.listen;
-    let listeners = Listeners::bind(listen).map_err(|error| {
+    let mut listeners = Listeners::bind(listen).map_err(|error| {
         Failure::Failed(format!("server.listen = \"{listen}\" cannot be used: {error}; is another orderbell running?"))
     })?;
+    if let Some(admin) = config.admin.as_ref().map(|admin| admin.listen)
+        && let Err(error) = listeners.bind_admin(admin)
+    {
+        let reason = format!("admin.listen = \"{admin}\" cannot be used: {error}");
+        if serve.strict {
+            return Err(Failure::Failed(reason));
+        }
+        tracing::error!("{reason}; webhooks are taken all the same, and the next start tries again");
+    }
     let shutdown = CancellationToken::new();
     let asked = Arc::new(Notify::new());
     signals::obey(shutdown.clone(), Some(asked.clone()))?;

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use crate::channel::kinds::ChannelConfig;
 use crate::channel::settings::ChannelSettings;
-use crate::config::listeners::{Admin, Server};
+use crate::config::listeners::{ConfiguredAdmin, Server};
 use crate::config::store::StoreConfig;
 use crate::domain::backup::BackupSettings;
 use crate::domain::effective::EffectiveSettings;
@@ -38,7 +38,8 @@ pub struct Config {
     /// Where they are rendered.
     pub isolation: Isolation,
     pub server: Server,
-    pub admin: Admin,
+    /// Nothing listens for it where it is absent.
+    pub admin: Option<ConfiguredAdmin>,
     pub store: StoreConfig,
     /// By name.
     pub sources: BTreeMap<String, ConfiguredSource>,

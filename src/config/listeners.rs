@@ -1,5 +1,6 @@
 //! `[server]` and `[admin]`: where the daemon listens, and how it is reached.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 
@@ -10,13 +11,14 @@ use toml::de::DeTable;
 use crate::config::context::LoadContext;
 use crate::config::section::Section;
 use crate::config::tables::table;
-use crate::config::unsupported::ADMIN;
 use crate::config::{secrets, values};
 use crate::diagnostic::ConfigPart;
 use crate::diagnostic::collect::Diagnostics;
+use crate::domain::access;
+use crate::domain::access::{Access, AccessToken, TokenForm};
 use crate::domain::duration;
 use crate::domain::secret::Secret;
-use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
+use crate::domain::settings::{ReadSettings, SettingsTable};
 
 const MAX_BODY_BYTES: RangeInclusive<u64> = 1 << 10..=64 << 20;
 
@@ -25,20 +27,17 @@ pub fn read<'t>(
     root: &mut DeTable<'t>,
     context: &LoadContext<'_>,
     problems: &'t Diagnostics<'t>,
-) -> (Option<Server>, Option<Admin>) {
+) -> (Option<Server>, Option<Option<ConfiguredAdmin>>) {
     problems.enter(ConfigPart::Rest);
-    if let Some((key, _)) = root.get_key_value("admin") {
-        ADMIN.warn(key.span(), problems);
-    }
-    let admin_table = table(root, "admin", problems);
-    let admin_at = admin_table.at(&["listen"]);
-    let admin = admin(admin_table, context, problems);
+    let admin_table = root.contains_key("admin").then(|| table(root, "admin", problems));
+    let admin_at = admin_table.as_ref().map_or(0..0, |table| table.at(&["listen"]));
+    let admin = admin_table.map(|table| admin(table, context, problems));
     problems.enter(ConfigPart::Server);
     let server_table = table(root, "server", problems);
     let server_at = server_table.at(&["listen"]);
     let server = server(server_table, problems);
     problems.enter(ConfigPart::Rest);
-    if let (Some(server), Some(admin)) = (&server, &admin)
+    if let (Some(server), Some(Some(admin))) = (&server, &admin)
         && server.listen == admin.listen
         && server.listen.port() != 0
     {
@@ -75,7 +74,8 @@ impl Server {
     }
 }
 
-/// Where the page, the API and the metrics are: a listener of their own, so that the internet sees /hooks only.
+/// Where the API, the metrics and the state of the daemon are: a listener of their own, so that the internet sees /hooks only.
+/// Nothing listens there where this table is absent.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("not" = { "required": ["token", "token_hash"] }))]
@@ -83,11 +83,35 @@ pub struct Admin {
     /// Address and port.
     #[serde(default = "default_admin")]
     #[schemars(with = "Option<String>", extend("default" = "127.0.0.1:8788"))]
-    pub listen: SocketAddr,
-    /// The token of the API, which is the password of the page. Needed unless `listen` is of this machine.
-    pub token: Option<Secret>,
-    /// The Argon2 hash of the token, instead of the token itself.
-    pub token_hash: Option<Secret>,
+    listen: SocketAddr,
+    /// The access token, which may change things. A token is needed unless `listen` is of this machine.
+    token: Option<Secret>,
+    /// The Argon2 hash of the token, instead of the token itself; `orderbell token` prints one.
+    token_hash: Option<Secret>,
+    /// Further tokens, by name.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": values::NAME_PATTERN }))]
+    tokens: BTreeMap<String, NamedToken>,
+}
+
+/// A further access token: for one program or person, so that it can be taken back by itself.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("not" = { "required": ["token", "token_hash"] }))]
+#[schemars(extend("anyOf" = [{ "required": ["token"] }, { "required": ["token_hash"] }]))]
+struct NamedToken {
+    /// The token itself.
+    token: Option<Secret>,
+    /// Its Argon2 hash, instead of the token itself; `orderbell token` prints one.
+    token_hash: Option<Secret>,
+    /// Whether it may change things.
+    #[serde(default = "default_access")]
+    #[schemars(extend("default" = "read"))]
+    access: Access,
+}
+
+fn default_access() -> Access {
+    Access::Read
 }
 
 fn default_server() -> SocketAddr {
@@ -117,25 +141,66 @@ fn server(mut section: Section<'_>, problems: &Diagnostics<'_>) -> Option<Server
     Some(server)
 }
 
-fn admin(mut section: Section<'_>, context: &LoadContext<'_>, problems: &Diagnostics<'_>) -> Option<Admin> {
+fn admin(mut section: Section<'_>, context: &LoadContext<'_>, problems: &Diagnostics<'_>) -> Option<ConfiguredAdmin> {
     secrets::resolve(&mut section, Admin::json_schema, context);
     section.check(&["listen"], &|text| values::listen(text).map(drop));
-    section.check(&["token_hash"], &|hash| match hash.starts_with("$argon2") {
-        true => Ok(()),
-        false => Err(InvalidValue::new(
-            "token_hash is not an Argon2 hash",
-            "it begins with \"$argon2id$\"; for the token itself write token = …",
-        )),
-    });
+    section.check(&["token_hash"], &access::judge_hash);
+    let names = section.keys(&["tokens"]);
+    for name in &names {
+        let name = name.as_str();
+        if let Err(invalid) = values::name(name) {
+            problems.error(section.at(&["tokens", name]), invalid.message, invalid.help);
+        }
+        section.check(&["tokens", name, "token_hash"], &access::judge_hash);
+    }
     let admin: Admin = section.read()?;
-    let has = |key| section.value(&[key]).is_some() || section.is_reported(key);
-    if has("token") && has("token_hash") {
-        let at = section.at(&["token_hash"]);
-        problems.error(at, "[admin] has both a token and a token_hash", "one of them is enough");
+    let has = |path: &[&str]| section.value(path).is_some() || section.is_reported(&path.join("."));
+    check_forms(&section, &[], "[admin]", &has);
+    for name in &names {
+        let table = ["tokens", name.as_str()];
+        let (place, is_table) = (format!("[admin.tokens.{name}]"), section.value(&table).is_some());
+        if is_table && !check_forms(&section, &table, &place, &has) {
+            let help = "`orderbell token` prints a token, and the line for this file";
+            problems.error(section.at(&table), format!("\"token\" or \"token_hash\" is missing in {place}"), help);
+        }
     }
-    if !has("token") && !has("token_hash") && !admin.listen.ip().is_loopback() {
+    if !has(&["token"]) && !has(&["token_hash"]) && names.is_empty() && !admin.listen.ip().is_loopback() {
         let help = "add token = { env = \"ORDERBELL_TOKEN\" }, or listen at 127.0.0.1:8788, for this machine alone";
-        problems.error(section.at(&["listen"]), "the admin page would be open to the network without a token", help);
+        problems.error(
+            section.at(&["listen"]),
+            "the admin listener would be open to the network without a token",
+            help,
+        );
     }
-    Some(admin)
+    Some(admin.configured())
+}
+
+/// Whether a table has a token, in one form; both are reported.
+fn check_forms(section: &Section<'_>, table: &[&str], place: &str, has: &dyn Fn(&[&str]) -> bool) -> bool {
+    let (token, hash) = ([table, &["token"]].concat(), [table, &["token_hash"]].concat());
+    if has(&token) && has(&hash) {
+        let message = format!("{place} has both a token and a token_hash");
+        section.problems.error(section.at(&hash), message, "one of them is enough");
+    }
+    has(&token) || has(&hash)
+}
+
+/// `[admin]` as the daemon takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredAdmin {
+    pub listen: SocketAddr,
+    /// Only a listener of this machine has none.
+    pub tokens: Vec<AccessToken>,
+}
+
+impl Admin {
+    fn configured(self) -> ConfiguredAdmin {
+        let own = NamedToken { token: self.token, token_hash: self.token_hash, access: Access::Write };
+        let tokens = self.tokens.into_iter().chain([("admin".to_owned(), own)]);
+        let known = |(name, token): (String, NamedToken)| {
+            let form = token.token.map(TokenForm::Plain).or(token.token_hash.map(TokenForm::Hash))?;
+            Some(AccessToken { name, access: token.access, form })
+        };
+        ConfiguredAdmin { listen: self.listen, tokens: tokens.filter_map(known).collect() }
+    }
 }

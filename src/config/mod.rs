@@ -24,7 +24,6 @@ pub mod store;
 mod tables;
 mod tagged;
 mod top;
-mod unsupported;
 pub mod values;
 mod walk;
 mod words;

@@ -34,9 +34,6 @@ pub fn schema() -> Value {
 fn tables(generator: &mut SchemaGenerator) -> Object {
     let (source, channel) = (sources::schema(generator), channels::schema(generator));
     let report = ReportSettings::json_schema(generator).to_value();
-    let mut admin = object(Admin::json_schema(generator));
-    let said = admin.get("description").and_then(Value::as_str).unwrap_or_default();
-    admin.insert("description".to_owned(), json!(format!("Not in this version yet. {said}")));
     let route = json!({
         "description": "Which events go to which channels: every route that matches applies, and a channel gets an event once.",
         "type": "array",
@@ -44,7 +41,7 @@ fn tables(generator: &mut SchemaGenerator) -> Object {
     });
     let tables = [
         ("server", generator.subschema_for::<Server>().to_value()),
-        ("admin", Value::Object(admin)),
+        ("admin", generator.subschema_for::<Admin>().to_value()),
         ("store", generator.subschema_for::<StoreConfig>().to_value()),
         ("operator", generator.subschema_for::<Operator>().to_value()),
         (

@@ -11,7 +11,7 @@ use crate::config::channels::ReadChannel;
 use crate::config::configured::{Config, ConfiguredHeartbeat};
 use crate::config::context::{Depth, LoadContext};
 use crate::config::globals::Globals;
-use crate::config::listeners::{Admin, Server};
+use crate::config::listeners::{ConfiguredAdmin, Server};
 use crate::config::routes::ReadRoutes;
 use crate::config::section::Section;
 use crate::config::sources::ReadSource;
@@ -35,7 +35,8 @@ pub struct Pieces {
     pub templates: Option<PathBuf>,
     overlay: Overlay,
     pub server: Option<Server>,
-    admin: Option<Admin>,
+    /// The inner one is absent where it could not be read.
+    admin: Option<Option<ConfiguredAdmin>>,
     pub store: Option<StoreConfig>,
     /// Where it says how long the store keeps what it has.
     keep_at: Range<usize>,
@@ -119,7 +120,7 @@ impl Pieces {
             overlay: self.overlay.into_files(),
             isolation: Isolation::of_this_program(),
             server: self.server?,
-            admin: self.admin?,
+            admin: all_of(self.admin)?,
             store: self.store?,
             sources: sources
                 .into_iter()

@@ -1,5 +1,6 @@
 //! What Orderbell thinks: pure functions and the words they use; no await, no clock, no chance, no I/O.
 
+pub mod access;
 pub mod apsdai;
 pub mod backup;
 pub mod bidi;
@@ -52,5 +53,6 @@ pub mod spread;
 pub mod template;
 pub mod text;
 pub mod timestamp;
+pub mod try_limit;
 pub mod unreadable;
 pub mod wait;

@@ -100,7 +100,7 @@ pub fn notes(intake: Arc<Intake>, limits: ListenerLimits) -> ListenerNotes {
             tokio::spawn(async move { intake.note_shed(shed.unfinished, limits.max_connections).await });
         }
     };
-    ListenerNotes { unread: Arc::new(unread), shed: Arc::new(shed) }
+    ListenerNotes { unread: Arc::new(unread), shed: Arc::new(shed), ..ListenerNotes::default() }
 }
 
 fn no_such_address(status: StatusCode) -> Response {

@@ -21,10 +21,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use poem::Endpoint;
 use poem::web::{LocalAddr, RemoteAddr};
+use poem::{Endpoint, Response};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -81,11 +82,13 @@ pub type ShedNote = Arc<dyn Fn(Shed) + Send + Sync>;
 pub struct ListenerNotes {
     pub unread: BodyErrorNote,
     pub shed: ShedNote,
+    /// How a request is answered that does not reach its endpoint; the connection closes afterwards.
+    pub refusal: fn(StatusCode, String) -> Response,
 }
 
 impl Default for ListenerNotes {
     fn default() -> Self {
-        Self { unread: Arc::new(|_, _, _| {}), shed: Arc::new(|_| {}) }
+        Self { unread: Arc::new(|_, _, _| {}), shed: Arc::new(|_| {}), refusal: request::refusal }
     }
 }
 
@@ -98,7 +101,7 @@ pub async fn serve_noting<E: Endpoint + 'static>(
     shutdown: CancellationToken,
 ) {
     let listener = listener.into();
-    let shared = Arc::new(Shared::new(endpoint, limits, notes.unread, shutdown.clone()));
+    let shared = Arc::new(Shared::new(endpoint, limits, (notes.unread, notes.refusal), shutdown.clone()));
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
     connections.spawn(report(shared.clone(), notes.shed));

@@ -110,7 +110,14 @@ fn no_shape_in_the_place_of_a_secret_is_shown() {
 #[test]
 fn no_shape_in_the_place_of_the_other_secrets_is_shown() {
     let mut leaks = Vec::new();
-    for (table, key) in [("admin", "token"), ("admin", "token_hash"), ("store", "url"), ("heartbeat", "url")] {
+    for (table, key) in [
+        ("admin", "token"),
+        ("admin", "token_hash"),
+        ("admin.tokens.a", "token"),
+        ("admin.tokens.a", "token_hash"),
+        ("store", "url"),
+        ("heartbeat", "url"),
+    ] {
         for shape in SHAPES {
             for text in [
                 format!("[{table}]\n{key} = {shape}\n"),

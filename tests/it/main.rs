@@ -7,6 +7,7 @@
     reason = "tests meet real clocks where they run the whole program; what decides gets its time as an argument"
 )]
 
+mod admin;
 mod aiosmtpd;
 mod answers;
 mod answers_cut_short;

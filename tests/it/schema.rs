@@ -163,6 +163,10 @@ fn places() -> Vec<Place> {
         Place { path: &[], schema: SCHEMA.clone() },
         Place { path: &["server"], schema: resolved(&top("server")) },
         Place { path: &["admin"], schema: resolved(&top("admin")) },
+        Place {
+            path: &["admin", "tokens", "prometheus"],
+            schema: resolved(&keys(&resolved(&top("admin")), "tokens")["additionalProperties"]),
+        },
         Place { path: &["store"], schema: resolved(&top("store")) },
         Place { path: &["operator"], schema: resolved(&top("operator")) },
         Place { path: &["source", "keeta-hk"], schema: kinds("source", "platform", "keeta") },

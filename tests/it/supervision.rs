@@ -86,7 +86,7 @@ async fn healthz_says_which_task_does_not_run_and_webhooks_are_taken_all_the_sam
     let hooks = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = hooks.local_addr().expect("an address");
     let (config, clock) = (scene.config(&text), scene.hands.clock());
-    let run = app::run_probed(config, Listeners { hooks }, clock, None, before_run, shutdown.clone());
+    let run = app::run_probed(config, Listeners { hooks, admin: None }, clock, None, before_run, shutdown.clone());
     let running = tokio::spawn(run);
     let answer = in_time(async {
         loop {
@@ -124,7 +124,8 @@ async fn a_task_that_always_panics_stops_the_daemon_with_an_error_that_names_it(
         };
         Arc::new(noted)
     };
-    let ended = app::run_probed(config, Listeners { hooks }, clock, None, before_run, shutdown.clone()).await;
+    let ended =
+        app::run_probed(config, Listeners { hooks, admin: None }, clock, None, before_run, shutdown.clone()).await;
     assert!(matches!(&ended, Err(StartError::GivenUp { task }) if task == "watch"), "{ended:?}");
     assert!(!shutdown.is_cancelled(), "nobody asked for it");
     let begun = begun.lock().expect("no panic under the lock");

@@ -86,7 +86,7 @@ mod tests {
         let sorted = |list: &BTreeSet<String>| list.iter().cloned().collect::<Vec<_>>().join(" ");
         assert_eq!(sorted(&KEYS.addresses), "base_url fail_url proxy url webhook");
         assert_eq!(sorted(&KEYS.secret_maps), "headers");
-        assert_eq!(sorted(&KEYS.families), "channel report source");
+        assert_eq!(sorted(&KEYS.families), "channel report source tokens");
         assert_eq!(sorted(&KEYS.schemes), "apsdai apsdai-password none standard-webhooks");
         for table in ["admin", "fields", "mention", "operator", "quiet", "rate", "route", "server", "signing", "store"]
         {

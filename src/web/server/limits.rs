@@ -35,22 +35,24 @@ pub struct ListenerLimits {
 
 impl Default for ListenerLimits {
     fn default() -> Self {
-        Self {
-            header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(180),
-            body_timeout: Duration::from_secs(10),
-            write_timeout: Duration::from_secs(10),
-            max_body_bytes: 1024 * 1024,
-            max_held_bytes: 128 * 1024 * 1024,
-            room_timeout: Duration::from_secs(4),
-            stalled_after: Duration::from_secs(2),
-            max_connections: 1024,
-            grace: Duration::from_secs(8),
-        }
+        Self::DEFAULT
     }
 }
 
 impl ListenerLimits {
+    pub const DEFAULT: Self = Self {
+        header_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(180),
+        body_timeout: Duration::from_secs(10),
+        write_timeout: Duration::from_secs(10),
+        max_body_bytes: 1024 * 1024,
+        max_held_bytes: 128 * 1024 * 1024,
+        room_timeout: Duration::from_secs(4),
+        stalled_after: Duration::from_secs(2),
+        max_connections: 1024,
+        grace: Duration::from_secs(8),
+    };
+
     /// Bytes for bodies that are not small: what is left when each connection holds a header and a small body.
     pub fn room_bytes(&self) -> usize {
         let each = MAX_HEADER_BYTES + self.max_body_bytes.min(SMALL_BODY_BYTES);

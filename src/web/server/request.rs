@@ -38,13 +38,19 @@ pub struct Shared<E> {
     /// A permit for each byte of the larger bodies that may still be held.
     room: Arc<Semaphore>,
     unread: BodyErrorNote,
+    refusal: fn(StatusCode, String) -> poem::Response,
 }
 
 impl<E> Shared<E> {
-    pub fn new(endpoint: E, limits: ListenerLimits, unread: BodyErrorNote, shutdown: CancellationToken) -> Self {
+    pub fn new(
+        endpoint: E,
+        limits: ListenerLimits,
+        (unread, refusal): (BodyErrorNote, fn(StatusCode, String) -> poem::Response),
+        shutdown: CancellationToken,
+    ) -> Self {
         let connections = Arc::new(Connections::new(limits.max_connections));
         let (room, refused) = (Arc::new(Semaphore::new(limits.room_bytes())), RefusalLog::default());
-        Self { endpoint, limits, shutdown, connections, refused, room, unread }
+        Self { endpoint, limits, shutdown, connections, refused, room, unread, refusal }
     }
 
     /// Room for a larger body, once there is some: first come, first served. Bodies that have stalled make room for those that
@@ -112,13 +118,14 @@ pub async fn answer<E: Endpoint>(
                 }
                 Err(_) => {
                     tracing::error!("a request handler panicked; its request was answered with 500");
-                    refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal error".to_owned())
+                    (shared.refusal)(StatusCode::INTERNAL_SERVER_ERROR, "internal error".to_owned())
                 }
             }
         }
         Err((why, bytes)) => {
             connection.mark_unread();
-            let response = unread(why);
+            let (status, message) = unread(why);
+            let response = (shared.refusal)(status, message);
             shared.refused.log(response.status(), &method, uri.path(), &peer);
             (shared.unread)(uri.path(), why, bytes);
             response
@@ -266,19 +273,18 @@ fn gunzipped(packed: &[u8], limit: usize) -> Unpacked {
     }
 }
 
-fn unread(why: BodyError) -> poem::Response {
-    let (status, message) = match why {
+fn unread(why: BodyError) -> (StatusCode, String) {
+    match why {
         BodyError::TooLarge(most) => (StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {most} bytes")),
         BodyError::Late(after) => (StatusCode::REQUEST_TIMEOUT, format!("the body was not whole after {after:?}")),
         BodyError::Broken => (StatusCode::BAD_REQUEST, "the body is broken off or malformed".to_owned()),
         BodyError::Crowded => (StatusCode::SERVICE_UNAVAILABLE, "too much at once; please send it again".to_owned()),
         BodyError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping; please send it again".to_owned()),
-    };
-    refusal(status, message)
+    }
 }
 
 /// An answer after which the connection closes. Platforms look at the `code` of a refusal too, so it is never zero.
-fn refusal(status: StatusCode, message: String) -> poem::Response {
+pub fn refusal(status: StatusCode, message: String) -> poem::Response {
     let body = serde_json::json!({ "code": status.as_u16(), "message": message }).to_string();
     let response = poem::Response::builder().status(status).header(header::CONNECTION, "close");
     response.content_type("application/json").body(body)

@@ -14,7 +14,7 @@ pub mod payload;
 pub mod proxy;
 pub mod running;
 pub mod snapshots;
-mod start;
+pub mod start;
 pub mod stores;
 pub mod untested;
 pub mod watching;
@@ -203,6 +203,8 @@ async fn listen() -> (TcpListener, SocketAddr) {
 /// A running daemon; dropping it cuts it off.
 pub struct Daemon {
     pub address: SocketAddr,
+    /// Where the admin listener is, where `[admin]` is configured.
+    pub admin: Option<SocketAddr>,
     pub shutdown: CancellationToken,
     pub task: JoinHandle<Result<(), StartError>>,
     store: PathBuf,
@@ -234,7 +236,17 @@ impl Daemon {
             ended = &mut task => panic!("the daemon did not start: {ended:?}"),
         }
         let reader = stores::open_beside(store).expect("the store is there");
-        Self { address, shutdown, task, store: store.to_owned(), reader }
+        Self { address, admin: None, shutdown, task, store: store.to_owned(), reader }
+    }
+
+    fn with_admin(mut self, admin: Option<SocketAddr>) -> Self {
+        self.admin = admin;
+        self
+    }
+
+    /// The address of the admin listener.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.expect("[admin] is configured")
     }
 
     /// Posts a body to the source `keeta`.

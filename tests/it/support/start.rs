@@ -1,5 +1,6 @@
 //! Starts daemons in a scene: from a text, in another folder, with another clock or store.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +18,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{A_WHILE, Daemon, Scene, listen, whole};
 
+/// The sockets that a configuration needs, and their addresses.
+pub async fn bound(config: &Config) -> (Listeners, SocketAddr, Option<SocketAddr>) {
+    let (hooks, address) = listen().await;
+    match config.admin {
+        Some(_) => {
+            let (admin, at) = listen().await;
+            (Listeners { hooks, admin: Some(admin) }, address, Some(at))
+        }
+        None => (Listeners { hooks, admin: None }, address, None),
+    }
+}
+
 impl Scene {
     pub async fn start(&self, text: &str) -> Daemon {
         self.start_in(self.folder.path(), text).await
@@ -27,17 +40,17 @@ impl Scene {
     }
 
     pub async fn start_with(&self, config: Config, folder: &Path) -> Daemon {
-        let (hooks, address) = listen().await;
+        let (listeners, address, admin) = bound(&config).await;
         let shutdown = CancellationToken::new();
-        let run = app::run(config, Listeners { hooks }, self.hands.clock(), shutdown.clone());
-        Daemon::new(address, shutdown, tokio::spawn(run), &folder.join("bell.db")).await
+        let run = app::run(config, listeners, self.hands.clock(), shutdown.clone());
+        Daemon::new(address, shutdown, tokio::spawn(run), &folder.join("bell.db")).await.with_admin(admin)
     }
 
     /// By a clock of the test's own.
     pub async fn start_by(&self, clock: &Clock, text: &str) -> Daemon {
         let (config, (hooks, address)) = (self.config(text), listen().await);
         let shutdown = CancellationToken::new();
-        let run = app::run(config, Listeners { hooks }, clock.clone(), shutdown.clone());
+        let run = app::run(config, Listeners { hooks, admin: None }, clock.clone(), shutdown.clone());
         Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
     }
 
@@ -54,7 +67,8 @@ impl Scene {
         let watch =
             Watch { before: Fingerprint::of(&file), file, look_every: A_WHILE, asked: Arc::default(), service_manager };
         let (clock, shutdown) = (self.hands.clock(), CancellationToken::new());
-        let run = app::run_probed(config, Listeners { hooks }, clock, Some(watch), before_run, shutdown.clone());
+        let run =
+            app::run_probed(config, Listeners { hooks, admin: None }, clock, Some(watch), before_run, shutdown.clone());
         Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
     }
 
@@ -64,9 +78,9 @@ impl Scene {
     }
 
     pub async fn start_on_with(&self, store: Arc<dyn Store>, templates: Templates, config: Config) -> Daemon {
-        let (hooks, address) = listen().await;
+        let (listeners, address, admin) = bound(&config).await;
         let shutdown = CancellationToken::new();
-        let run = app::run_on(store, templates, config, Listeners { hooks }, self.hands.clock(), shutdown.clone());
-        Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
+        let run = app::run_on(store, templates, config, listeners, self.hands.clock(), shutdown.clone());
+        Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await.with_admin(admin)
     }
 }

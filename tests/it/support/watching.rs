@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use orderbell::app;
-use orderbell::app::Listeners;
 use orderbell::app::reload::Watch;
 use orderbell::config;
 use orderbell::flow::service_manager::ServiceManager;
@@ -14,7 +13,8 @@ use orderbell::in_force::fingerprint::Fingerprint;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Daemon, Scene, TOO_LONG, keeta, listen, whole};
+use crate::support::start::bound;
+use crate::support::{Daemon, Scene, TOO_LONG, keeta, whole};
 
 /// How often the daemon looks, where a test waits for it to see a change.
 pub const OFTEN: Duration = Duration::from_millis(20);
@@ -53,11 +53,11 @@ impl Scene {
         replace(&file, &whole(top, text));
         let before = Fingerprint::of(&file);
         let config = config::read(&file).unwrap_or_else(|problems| panic!("{problems:#?}")).config;
-        let (hooks, address) = listen().await;
+        let (listeners, address, admin) = bound(&config).await;
         let (shutdown, asked) = (CancellationToken::new(), Arc::new(Notify::new()));
         let watch = Watch { file: file.clone(), before, look_every, asked: asked.clone(), service_manager };
-        let run = app::run_watching(config, watch, Listeners { hooks }, self.hands.clock(), shutdown.clone());
-        let daemon = Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await;
+        let run = app::run_watching(config, watch, listeners, self.hands.clock(), shutdown.clone());
+        let daemon = Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await.with_admin(admin);
         Watching { daemon, file, asked }
     }
 }

@@ -1,0 +1,261 @@
+//! Who may ask on the admin listener: whoever has a token; where none is configured, whoever is on this machine and is no page
+//! of another site.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use poem::{Endpoint, Request};
+use tokio::sync::Semaphore;
+
+use crate::domain::access::{Access, AccessToken, TokenDigest, TokenForm, is_hashed};
+use crate::domain::log_limit::LogLimit;
+use crate::domain::secret::Secret;
+use crate::domain::try_limit::TryLimit;
+use crate::flow::{Clock, Current};
+use crate::web::admin::problem::Problem;
+use crate::web::admin::same_site;
+
+/// Longer ones are wrong without a look.
+const MAX_TOKEN_BYTES: usize = 1024;
+/// Tokens that are hashed at a time: each takes 19 MiB for some hundredths of a second.
+const HASHED_AT_A_TIME: usize = 2;
+/// How long a token waits for its turn to be hashed.
+const HASHING_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who asks, and what they may do; in the data of every request that gets through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The name of the token; `local` where none is configured.
+    pub name: Arc<str>,
+    pub access: Access,
+}
+
+impl Caller {
+    /// # Errors
+    /// 403 where the token may only read.
+    pub fn must(&self, needed: Access) -> Result<(), Problem> {
+        if self.access >= needed {
+            return Ok(());
+        }
+        let title = "The access token may not do this";
+        let detail = format!("this takes a token with access = \"{}\"", needed.as_str());
+        let challenge = format!("{CHALLENGE}, error=\"insufficient_scope\"");
+        let problem = Problem::new(StatusCode::FORBIDDEN, "not-allowed", title);
+        Err(problem.detail(detail).header(header::WWW_AUTHENTICATE, &challenge))
+    }
+}
+
+const CHALLENGE: &str = "Bearer realm=\"orderbell\"";
+
+/// What is asked of whoever asks.
+pub enum AccessRules {
+    Tokens(Vec<KnownToken>),
+    /// No token: only what is sent to this address of this machine, by its own name.
+    Local(IpAddr),
+    /// Nobody gets in.
+    Closed,
+}
+
+pub struct KnownToken {
+    name: Arc<str>,
+    access: Access,
+    form: KnownForm,
+}
+
+enum KnownForm {
+    Plain(TokenDigest),
+    Hash {
+        hash: Secret,
+        /// The digest of the token, once it has been presented: hashing it for each request would take too long.
+        known: OnceLock<TokenDigest>,
+    },
+}
+
+impl AccessRules {
+    /// Those of a listener that is bound to this address.
+    pub fn of(tokens: Vec<AccessToken>, bound: SocketAddr) -> Self {
+        if tokens.is_empty() {
+            // Whatever the configuration says now: what listens to the network is never open to it.
+            return if bound.ip().is_loopback() { AccessRules::Local(bound.ip()) } else { AccessRules::Closed };
+        }
+        let known = |AccessToken { name, access, form }: AccessToken| {
+            let form = match form {
+                TokenForm::Plain(token) => KnownForm::Plain(TokenDigest::of(token.expose())),
+                TokenForm::Hash(hash) => KnownForm::Hash { hash, known: OnceLock::new() },
+            };
+            KnownToken { name: name.into(), access, form }
+        };
+        AccessRules::Tokens(tokens.into_iter().map(known).collect())
+    }
+}
+
+impl KnownToken {
+    fn caller(&self) -> Caller {
+        Caller { name: self.name.clone(), access: self.access }
+    }
+
+    /// Whether it is known to be this one, without hashing.
+    fn is_known_as(&self, digest: &TokenDigest) -> bool {
+        match &self.form {
+            KnownForm::Plain(known) => known.is(digest),
+            KnownForm::Hash { known, .. } => known.get().is_some_and(|known| known.is(digest)),
+        }
+    }
+
+    /// The hash that the token is to be tried against, where it has not been presented yet.
+    fn untried(&self) -> Option<&Secret> {
+        match &self.form {
+            KnownForm::Hash { hash, known } if known.get().is_none() => Some(hash),
+            _ => None,
+        }
+    }
+}
+
+/// Lets in whoever has access to the admin listener. Cloning shares it.
+#[derive(Clone)]
+pub struct Authenticator(Arc<Inner>);
+
+struct Inner {
+    rules: Current<AccessRules>,
+    tries: Mutex<TryLimit>,
+    hashing: Semaphore,
+    clock: Clock,
+    log: LogLimit<()>,
+}
+
+impl Authenticator {
+    pub fn new(rules: AccessRules, clock: Clock) -> Self {
+        let (tries, hashing) = (Mutex::default(), Semaphore::new(HASHED_AT_A_TIME));
+        Self(Arc::new(Inner { rules: Current::new(rules), tries, hashing, clock, log: LogLimit::default() }))
+    }
+
+    /// From now on these rules are in force.
+    pub fn replace(&self, rules: AccessRules) {
+        self.0.rules.replace(rules);
+    }
+
+    /// Who asks, where they need to be somebody.
+    ///
+    /// # Errors
+    /// 401, 403, 421, 429 or 503, as a problem document.
+    pub async fn admit(&self, request: &Request) -> Result<Caller, Problem> {
+        let caller = self.identify(request).await?;
+        let caller = caller.ok_or_else(|| {
+            Problem::unauthorised(CHALLENGE, "send a token of the configuration as \"Authorization: Bearer TOKEN\"")
+        })?;
+        if !request.method().is_safe() {
+            caller.must(Access::Write)?;
+        }
+        Ok(caller)
+    }
+
+    /// Who asks; `None` where they do not say.
+    ///
+    /// # Errors
+    /// As [`Authenticator::admit`].
+    pub async fn identify(&self, request: &Request) -> Result<Option<Caller>, Problem> {
+        let rules = self.0.rules.get();
+        let tokens = match &*rules {
+            AccessRules::Tokens(tokens) => tokens,
+            AccessRules::Local(bound) => {
+                same_site::check(request, *bound)?;
+                return Ok(Some(Caller { name: "local".into(), access: Access::Write }));
+            }
+            AccessRules::Closed => {
+                let problem = Problem::new(StatusCode::FORBIDDEN, "closed", "Nobody has access");
+                return Err(problem.detail("the configuration has no access token"));
+            }
+        };
+        let Some(presented) = bearer(request.headers()) else { return Ok(None) };
+        let peer = request.remote_addr().as_socket_addr().map(|peer| peer.ip());
+        self.tries_left(peer)?;
+        let found = match presented {
+            Ok(token) if token.len() <= MAX_TOKEN_BYTES => self.find(tokens, token).await?,
+            _ => None,
+        };
+        found.map(Some).ok_or_else(|| self.refuse(peer))
+    }
+
+    async fn find(&self, tokens: &[KnownToken], presented: &str) -> Result<Option<Caller>, Problem> {
+        let digest = TokenDigest::of(presented);
+        // Each is compared, so that the time says nothing about which one it is.
+        let known =
+            tokens.iter().fold(None, |found, token| if token.is_known_as(&digest) { Some(token) } else { found });
+        if let Some(token) = known {
+            return Ok(Some(token.caller()));
+        }
+        for token in tokens {
+            let Some(hash) = token.untried() else { continue };
+            if self.is_hashed(presented, hash).await? {
+                if let KnownForm::Hash { known, .. } = &token.form {
+                    let _ = known.set(digest);
+                }
+                return Ok(Some(token.caller()));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn is_hashed(&self, presented: &str, hash: &Secret) -> Result<bool, Problem> {
+        let turn = tokio::time::timeout(HASHING_PATIENCE, self.0.hashing.acquire()).await;
+        let Ok(Ok(_turn)) = turn else {
+            let problem = Problem::of_status(StatusCode::SERVICE_UNAVAILABLE);
+            return Err(problem.detail("too many tokens are being checked").header(header::RETRY_AFTER, "5"));
+        };
+        let (presented, hash) = (Secret::new(presented), hash.clone());
+        Ok(tokio::task::spawn_blocking(move || is_hashed(presented.expose(), &hash)).await.unwrap_or(false))
+    }
+
+    fn tries_left(&self, peer: Option<IpAddr>) -> Result<(), Problem> {
+        let Some(peer) = peer else { return Ok(()) };
+        self.tries().admit(peer, self.0.clock.elapsed()).map_err(|wait| {
+            let seconds = (wait.as_secs() + 1).to_string();
+            let title = "Too many wrong access tokens";
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-tries", title);
+            problem.detail(format!("try again in {seconds} s")).header(header::RETRY_AFTER, &seconds)
+        })
+    }
+
+    fn refuse(&self, peer: Option<IpAddr>) -> Problem {
+        let now = self.0.clock.elapsed();
+        if let Some(peer) = peer {
+            self.tries().note_wrong(peer, now);
+            if let Some(left_out) = self.0.log.admit(&(), now) {
+                tracing::warn!(%peer, left_out, "a wrong access token was presented");
+            }
+        }
+        Problem::unauthorised(&format!("{CHALLENGE}, error=\"invalid_token\""), "the access token is not known")
+    }
+
+    fn tries(&self) -> MutexGuard<'_, TryLimit> {
+        self.0.tries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The token that a request presents; an error where what it presents is none.
+fn bearer(headers: &HeaderMap) -> Option<Result<&str, ()>> {
+    let value = same_site::one(headers, &header::AUTHORIZATION)?;
+    Some(value.and_then(|value| {
+        let (scheme, token) = value.split_once(' ').ok_or(())?;
+        let token = token.trim_matches(' ');
+        if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() { Ok(token) } else { Err(()) }
+    }))
+}
+
+/// Endpoints that are asked only by a [`Caller`], which they find in the data of the request.
+pub struct Protected<E> {
+    pub authenticator: Authenticator,
+    pub endpoint: E,
+}
+
+impl<E: Endpoint> Endpoint for Protected<E> {
+    type Output = E::Output;
+
+    async fn call(&self, mut request: Request) -> poem::Result<E::Output> {
+        let caller = self.authenticator.admit(&request).await?;
+        request.extensions_mut().insert(caller);
+        self.endpoint.call(request).await
+    }
+}

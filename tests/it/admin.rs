@@ -1,0 +1,172 @@
+//! The admin listener: who gets in, and what everybody else is answered.
+
+use std::net::SocketAddr;
+
+use jiff::SignedDuration;
+use orderbell::domain::access;
+use orderbell::domain::secret::Secret;
+use orderbell::sandbox::rules::Rules;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::support::log::log;
+use crate::support::watching::NEVER;
+use crate::support::{Answer, Daemon, Scene, get, in_time, read};
+
+/// Without `Host` and credentials, unless they are given as headers.
+async fn ask(address: SocketAddr, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let mut stream = in_time(TcpStream::connect(address)).await.expect("it listens");
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    let head = format!("{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n");
+    in_time(stream.write_all(head.as_bytes())).await.expect("the head is taken");
+    let _ = in_time(stream.write_all(body)).await;
+    read(&mut stream).await
+}
+
+async fn with(daemon: &Daemon, method: &str, token: &str) -> Answer {
+    let bearer = format!("Bearer {token}");
+    ask(daemon.admin(), &format!("{method} /nothing"), &[("Host", "bell"), ("Authorization", &bearer)], b"").await
+}
+
+/// The status, once it is sure that the rest is a problem document that says the same.
+#[track_caller]
+fn problem(answer: &Answer) -> (u16, Value) {
+    let head = answer.head.to_lowercase();
+    assert!(head.contains("content-type: application/problem+json"), "{answer:?}");
+    let document: Value = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?}"));
+    assert_eq!(document["status"], answer.status, "{answer:?}");
+    assert!(document["type"].is_string() && document["title"].is_string(), "{answer:?}");
+    assert!(!head.contains("access-control-"), "{answer:?}");
+    (answer.status, document)
+}
+
+#[track_caller]
+fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+    let mut lines = answer.head.lines().filter_map(|line| line.split_once(": "));
+    lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+fn hashed(token: &str) -> String {
+    access::hash(&Secret::new(token), &[7; 16]).expect("memory")
+}
+
+#[tokio::test]
+async fn a_token_opens_what_it_may_and_nothing_else_does() {
+    let scene = Scene::new(Rules::default()).await;
+    let text = format!(
+        "[admin]\ntoken = \"hush-owner\"\n[admin.tokens.prometheus]\ntoken = \"hush-reader\"\n\
+         [admin.tokens.till]\ntoken_hash = \"{}\"\naccess = \"write\"\n",
+        hashed("hush-till")
+    );
+    let daemon = scene.start(&text).await;
+    for (method, token, status) in [
+        ("GET", "hush-owner", 404),
+        ("POST", "hush-owner", 404),
+        ("GET", "hush-reader", 404),
+        ("POST", "hush-reader", 403),
+        ("DELETE", "hush-reader", 403),
+        ("GET", "hush-till", 404),
+        ("POST", "hush-till", 404),
+    ] {
+        // The second time a token is known without hashing it.
+        for _ in 0..2 {
+            assert_eq!(problem(&with(&daemon, method, token).await).0, status, "{method} {token}");
+        }
+    }
+    let refused = with(&daemon, "POST", "hush-reader").await;
+    assert!(header(&refused, "www-authenticate").is_some_and(|it| it.contains("insufficient_scope")), "{refused:?}");
+    for credentials in
+        [&[][..], &["Bearer hush-owne"], &["Bearer "], &["Basic aHVzaC1vd25lcg=="], &["Bearer hush-owner"; 2]]
+    {
+        let mut headers = vec![("Host", "localhost")];
+        headers.extend(credentials.iter().map(|it| ("Authorization", *it)));
+        let answer = ask(daemon.admin(), "GET /nothing", &headers, b"").await;
+        assert_eq!(problem(&answer).0, 401, "{credentials:?}");
+        let challenge = header(&answer, "www-authenticate").unwrap_or_default();
+        assert!(challenge.starts_with("Bearer "), "{answer:?}");
+        assert_eq!(challenge.contains("invalid_token"), !credentials.is_empty(), "{answer:?}");
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_guesses_waits_and_others_do_not() {
+    let scene = Scene::still("2026-11-05T10:10:00Z".parse().expect("a time"), Rules::default()).await;
+    let daemon = scene.start(&format!("[admin]\ntoken_hash = \"{}\"\n", hashed("hush-owner"))).await;
+    for _ in 0..10 {
+        assert_eq!(with(&daemon, "GET", "guess").await.status, 401);
+    }
+    let answer = with(&daemon, "GET", "guess").await;
+    assert_eq!(problem(&answer).0, 429);
+    assert_eq!(header(&answer, "retry-after"), Some("7"));
+    assert_eq!(with(&daemon, "GET", "hush-owner").await.status, 429, "else the answer would say that it is right");
+    scene.forward(SignedDuration::from_secs(7));
+    assert_eq!(with(&daemon, "GET", "hush-owner").await.status, 404);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_token_only_this_machine_by_its_own_name_and_no_other_sites_page_is_answered() {
+    let scene = Scene::new(Rules::default()).await;
+    let daemon = scene.start("[admin]\n").await;
+    let own = daemon.admin().to_string();
+    let origin = format!("http://{own}");
+    for (headers, status) in [
+        (&[("Host", own.as_str())][..], 404),
+        (&[("Host", "localhost")], 404),
+        (&[("Host", "rebound.example.com")], 421),
+        (&[("Host", own.as_str()), ("Origin", "https://rebound.example.com")], 403),
+        (&[("Host", own.as_str()), ("Sec-Fetch-Site", "cross-site")], 403),
+        (&[("Host", own.as_str()), ("Origin", origin.as_str()), ("Sec-Fetch-Site", "same-origin")], 404),
+    ] {
+        for line in ["GET /nothing", "POST /nothing", "OPTIONS /nothing"] {
+            assert_eq!(problem(&ask(daemon.admin(), line, headers, b"").await).0, status, "{line} {headers:?}");
+        }
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_and_a_path_that_climbs_are_problem_documents() {
+    let scene = Scene::new(Rules::default()).await;
+    let daemon = scene.start("[admin]\ntoken = \"hush-owner\"\n").await;
+    let headers = [("Host", "bell"), ("Authorization", "Bearer hush-owner")];
+    let large = vec![b'x'; 10 << 20];
+    assert_eq!(problem(&ask(daemon.admin(), "POST /nothing", &headers, &large).await).0, 413);
+    for path in ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "//", "/hooks/keeta", "/%00"] {
+        assert_eq!(problem(&ask(daemon.admin(), &format!("GET {path}"), &headers, b"").await).0, 404, "{path}");
+    }
+    assert_eq!(get(daemon.address, "/nothing").await.code(), 404, "the public listener answers as before");
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_reload_takes_up_tokens_and_takes_them_back() {
+    let scene = Scene::new(Rules::default()).await;
+    let watching = scene.start_watching(NEVER, "", "[admin]\ntoken = \"hush-first\"\n").await;
+    assert_eq!(with(&watching, "GET", "hush-first").await.status, 404);
+    let second = "[admin]\nlisten = \"127.0.0.1:9\"\n[admin.tokens.second]\ntoken = \"hush-second\"\n";
+    watching.reload("one", "", second).await;
+    assert_eq!(with(&watching, "GET", "hush-first").await.status, 401);
+    assert_eq!(with(&watching, "GET", "hush-second").await.status, 404);
+    assert!(log().contains("this key needs a restart"), "{}", log());
+    watching.reload("two", "", "").await;
+    assert_eq!(problem(&with(&watching, "GET", "hush-second").await).0, 403, "nobody is configured");
+    watching.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_keeps_its_token_out_and_no_other() {
+    let scene = Scene::new(Rules::default()).await;
+    let gone = "[admin]\ntoken = \"hush-owner\"\n[admin.tokens.gone]\ntoken = { file = \"gone\" }\n";
+    let watching = scene.start_watching(NEVER, "", "[admin]\ntoken = \"hush-first\"\n").await;
+    watching.reload("one", "", gone).await;
+    assert_eq!(with(&watching, "GET", "hush-owner").await.status, 404);
+    assert_eq!(with(&watching, "GET", "").await.status, 401);
+    std::fs::write(scene.folder.path().join("gone"), "hush-found\n").expect("written");
+    watching.reload("two", "", gone).await;
+    assert_eq!(with(&watching, "GET", "hush-found").await.status, 404);
+    watching.daemon.stop().await;
+}
