@@ -35,6 +35,7 @@ mod table;
 mod templates;
 mod test;
 mod test_values;
+mod token;
 pub mod why;
 
 use std::future::Future;
@@ -108,6 +109,8 @@ enum Command {
     MoveStore(move_store::MoveStore),
     /// Prints a commented configuration to begin with: the example, or what the sources and channels that you name need
     Init(init::Init),
+    /// Makes an access token for the admin listener: prints it once, and what the configuration says of it
+    Token(token::Token),
     /// Prints the JSON Schema of the configuration, by which editors complete and check it
     Schema,
     /// Prints what a shell needs to complete the commands and their options
@@ -158,6 +161,7 @@ pub fn main() -> ExitCode {
         Command::Restore(restore) => run(restore::run(restore, file)),
         Command::MoveStore(command) => run(move_store::run(command)),
         Command::Init(init) => init::run(&init),
+        Command::Token(token) => token::run(&token),
         Command::Schema => schema::run(),
         Command::Completions(completions) => completions::run(&completions, Arguments::command()),
         Command::Man => man::run(Arguments::command()),
@@ -197,7 +201,7 @@ fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure
 fn say_instead(command: &Command, file: &Path) {
     let goes_by_it = match command {
         Command::Demo(_) | Command::Serve(_) | Command::Check(_) => false,
-        Command::Init(_) | Command::Schema | Command::Completions(_) | Command::Man => false,
+        Command::Init(_) | Command::Token(_) | Command::Schema | Command::Completions(_) | Command::Man => false,
         Command::Sandbox(_) => file.exists(),
         Command::Templates(templates) => templates.reads_the_configuration(),
         _ => true,

@@ -1,6 +1,7 @@
 //! The admin listener: who gets in, and what everybody else is answered.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use jiff::SignedDuration;
 use orderbell::domain::access;
@@ -169,4 +170,30 @@ async fn a_secret_that_cannot_be_read_keeps_its_token_out_and_no_other() {
     watching.reload("two", "", gone).await;
     assert_eq!(with(&watching, "GET", "hush-found").await.status, 404);
     watching.daemon.stop().await;
+}
+
+#[test]
+fn a_token_that_is_made_fits_its_hash_and_is_another_each_time() {
+    let made = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_orderbell")).arg("token").args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let tokens = [0; 2].map(|_| {
+        let (code, printed) = made(&["prometheus", "--format", "json"]);
+        let printed: Value = serde_json::from_str(&printed).unwrap();
+        let (token, hash) = (printed["token"].as_str().unwrap(), printed["token_hash"].as_str().unwrap());
+        assert_eq!((code, token.len()), (Some(0), 43));
+        assert!(access::is_hashed(token, &Secret::new(hash)));
+        assert_eq!((&printed["table"], &printed["access"]), (&"admin.tokens.prometheus".into(), &"read".into()));
+        token.to_owned()
+    });
+    assert_ne!(tokens[0], tokens[1]);
+    let (_, printed) = made(&["till", "--access", "write"]);
+    let rest: Vec<&str> = printed.lines().skip(2).take_while(|line| !line.starts_with("# or")).collect();
+    let rest: toml::Table = rest.join("\n").parse().unwrap();
+    let own = &rest["admin"]["tokens"]["till"];
+    assert!(access::judge_hash(own["token_hash"].as_str().unwrap()).is_ok(), "{printed}");
+    assert_eq!(own["access"].as_str(), Some("write"));
+    assert!(made(&[]).1.contains("\n[admin]\ntoken_hash = "));
+    assert_eq!(made(&["a b"]).0, Some(2));
 }
