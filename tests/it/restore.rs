@@ -1,5 +1,7 @@
 //! A backup put back: what is said before, what becomes of what waited, and that nothing is lost where it is refused.
 
+mod terminal;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +12,9 @@ use orderbell::sandbox::rules::Rules;
 use rusqlite::Connection;
 
 use crate::commands_store::{Done, refusing, to};
+use crate::store::conversion::stored;
 use crate::support::binary::orders;
+use crate::support::untested::Tmpfs;
 use crate::support::watching::{NEVER, Watching};
 use crate::support::{Scene, keeta};
 
@@ -206,4 +210,49 @@ async fn a_store_on_a_server_is_put_back_by_its_own_tool() {
     let refused = orderbell(&scene, &["restore", "copy.db", "--yes"]);
     assert_eq!(refused.code, Some(1));
     assert!(refused.err.contains("pg_restore") && !refused.err.contains("hush"), "{}", refused.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_an_older_version_is_converted_and_put_in_place() {
+    let older = tempfile::tempdir().expect("a folder");
+    let backup = stored(older.path());
+    let bytes = std::fs::read(&backup).expect("it is there");
+    let scene = Scene::new(Rules::new()).await;
+    scene.start_watching(NEVER, "", &staff(&scene)).await.daemon.stop().await;
+    let done = orderbell(&scene, &["restore", text(&backup), "--yes", "--waiting", "cancel"]);
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{}", done.out);
+    assert!(done.out.contains("schema 7, "), "{}", done.out);
+    assert_eq!(std::fs::read(&backup).expect("it is there"), bytes, "the backup stays as it is");
+    let count = |table: &str| -> i64 {
+        let connection = Connection::open(scene.store()).expect("it opens");
+        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("a count")
+    };
+    let said = |count: i64| done.out.contains(&format!("is whole: {count} events"));
+    assert!(count("events") > 10 && said(count("events")), "{}", done.out);
+    let daemon = scene.start(&staff(&scene)).await;
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_no_room_for_the_copy_nothing_is_begun() {
+    let Some(disk) = Tmpfs::mount() else { return };
+    let scene = Scene::new(Rules::new()).await;
+    let daemon = backed_up(&scene).await;
+    daemon.daemon.stop().await;
+    let copy = path(&scene, "copy.db");
+    let grown = Connection::open(&copy).expect("it opens");
+    grown.execute_batch("CREATE TABLE filler (bytes); INSERT INTO filler VALUES (zeroblob(5000000))").expect("written");
+    drop(grown);
+    let configuration = format!("[store]\nurl = \"sqlite:{}\"\n", text(&disk.path().join("bell.db")));
+    std::fs::write(path(&scene, "small.toml"), configuration).expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orderbell"));
+    command.args(["restore", text(&copy), "--yes", "--waiting", "send", "--config", text(&path(&scene, "small.toml"))]);
+    let refused = command.stdin(Stdio::null()).output().expect("it runs");
+    let said = String::from_utf8(refused.stderr).expect("UTF-8");
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("there is no room beside") && said.contains("MiB are free"), "{said}");
+    let entries = std::fs::read_dir(disk.path()).expect("a folder");
+    let left: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name()).collect();
+    assert!(left.iter().all(|name| name == "bell.db.lock"), "{left:?}");
 }
