@@ -2,6 +2,7 @@
 
 pub mod cluster;
 mod faults;
+mod house;
 mod leases;
 mod moving;
 mod plans;
@@ -9,3 +10,4 @@ mod pooled;
 mod relay;
 mod session;
 mod tls;
+mod versions;

@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 use crate::store::StoreFuture;
 use crate::store::fencing::FencingToken;
 use crate::store::leases::{Announcement, Grant, Leases, Roster};
-use crate::store::postgres::schema::SCHEMA;
 use crate::store::postgres::{Postgres, leases};
 use crate::store::queue::attempt::PacingState;
 use crate::store::sql::database::Database;
@@ -17,8 +16,9 @@ impl Leases for Postgres {
     }
 
     fn announce(&self, instance: Announcement) -> StoreFuture<'_, Roster> {
+        let schema = self.schema;
         Box::pin(self.change(move |connection| {
-            leases::announce(connection, &instance, SCHEMA)?;
+            leases::announce(connection, &instance, schema)?;
             leases::roster(connection)
         }))
     }

@@ -35,6 +35,7 @@ use crate::store::postgres::address::PostgresUrl;
 use crate::store::postgres::connect::Connector;
 use crate::store::postgres::opening::{OpenedBy, Opener};
 use crate::store::postgres::read::ReadPool;
+use crate::store::postgres::schema::Migrations;
 use crate::store::postgres::writer::PostgresWriter;
 use crate::store::queue::attempt::{Claim, Claimed, Settle};
 use crate::store::sql;
@@ -43,6 +44,8 @@ use crate::store::sql::jobs::{Jobs, stopped};
 
 /// One database, as an instance or a command uses it.
 pub struct Postgres {
+    /// The number of the newest migration that it knows.
+    schema: i64,
     reader: ReadPool,
     jobs: Jobs,
     status: watch::Receiver<Status>,
@@ -66,8 +69,15 @@ impl Postgres {
     /// of `sslrootcert` cannot be used. What passes by itself, or when somebody mends the database, is no error here: until
     /// then each request to the store fails.
     pub async fn open(url: &PostgresUrl, now: Timestamp) -> Result<Self, StoreError> {
-        let store = Self::start(url, OpenedBy::Daemon, now).await?;
-        Ok(store)
+        Self::open_with(url, Migrations::built_in(), now).await
+    }
+
+    /// As [`Postgres::open`], by the migrations of another version.
+    ///
+    /// # Errors
+    /// As [`Postgres::open`].
+    pub async fn open_with(url: &PostgresUrl, migrations: Migrations, now: Timestamp) -> Result<Self, StoreError> {
+        Self::start(url, OpenedBy::Daemon, migrations, now).await
     }
 
     /// Opens an existing store for a command, also beside instances that run on it.
@@ -76,7 +86,7 @@ impl Postgres {
     /// [`StoreError::Unavailable`] when the database cannot be reached; [`StoreError::Refused`] when there is no store in it, or
     /// another version's.
     pub async fn open_beside(url: &PostgresUrl) -> Result<Self, StoreError> {
-        Self::start(url, OpenedBy::Command, Timestamp::UNIX_EPOCH).await
+        Self::start(url, OpenedBy::Command, Migrations::built_in(), Timestamp::UNIX_EPOCH).await
     }
 
     /// Whether an instance runs on it, as far as that can be seen.
@@ -85,7 +95,12 @@ impl Postgres {
         store.look(leases::is_any_listed).await.unwrap_or(false)
     }
 
-    async fn start(url: &PostgresUrl, opened_by: OpenedBy, now: Timestamp) -> Result<Self, StoreError> {
+    async fn start(
+        url: &PostgresUrl,
+        opened_by: OpenedBy,
+        migrations: Migrations,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
         let connector = Connector::new(url)?;
         let reader = ReadPool::new(&connector)?;
         let waker = own_name();
@@ -93,7 +108,9 @@ impl Postgres {
         let ended = CancellationToken::new();
         let end = ended.clone().drop_guard();
         let (jobs, queue) = Jobs::new(ended);
-        let opener = Opener { connector: connector.clone(), opened_by, waker: waker.clone(), has_taken_up: false };
+        let schema = migrations.newest();
+        let opener =
+            Opener { connector: connector.clone(), opened_by, migrations, waker: waker.clone(), has_taken_up: false };
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| StoreError::Unavailable(format!("no timer for the store: {error}")))?;
         let (open, opened) = oneshot::channel();
@@ -114,7 +131,7 @@ impl Postgres {
             OpenedBy::Daemon => Some(tokio::spawn(listen::listen(connector, waker, woken.clone())).abort_handle()),
             OpenedBy::Command => None,
         };
-        Ok(Self { reader, jobs, status: seen, woken, listener })
+        Ok(Self { schema, reader, jobs, status: seen, woken, listener })
     }
 
     fn let_go(&self) {

@@ -8,6 +8,7 @@ use crate::store::StoreError;
 use crate::store::postgres::address::PostgresUrl;
 use crate::store::postgres::connect::Connector;
 use crate::store::postgres::opening::{Opener, OpeningFailure};
+use crate::store::postgres::schema::Migrations;
 use crate::store::postgres::session::{Driver, Session};
 use crate::store::postgres::{leases, schema};
 use crate::store::sql::value::Value;
@@ -36,7 +37,7 @@ impl MovingStore {
     /// [`StoreError::Unavailable`] when it cannot be read.
     pub fn still(url: &PostgresUrl) -> std::result::Result<Self, StoreError> {
         let store = Self::connect(url)?;
-        schema::refuse_other_version(&store.session()).map_err(OpeningFailure::into_error)?;
+        schema::refuse_other_version(&store.session(), &Migrations::built_in()).map_err(OpeningFailure::into_error)?;
         store.begin()?;
         Ok(store)
     }
@@ -47,7 +48,7 @@ impl MovingStore {
     /// [`StoreError::Refused`] when something is in it already; [`StoreError::Unavailable`] when it cannot be written.
     pub fn begun(url: &PostgresUrl) -> std::result::Result<Self, StoreError> {
         let store = Self::connect(url)?;
-        schema::migrate(&store.session()).map_err(OpeningFailure::into_error)?;
+        schema::migrate(&store.session(), &Migrations::built_in()).map_err(OpeningFailure::into_error)?;
         store.begin()?;
         match transfer::is_empty(&store)? {
             true => Ok(store),

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 use crate::store::StoreError;
 use crate::store::postgres::connect::{Connector, spawn};
 use crate::store::postgres::failure::reason;
+use crate::store::postgres::schema::Migrations;
 use crate::store::postgres::session::{Driver, Session};
 use crate::store::postgres::transaction::PostgresTransactions;
 use crate::store::postgres::{leases, schema};
@@ -30,6 +31,14 @@ impl From<Error> for OpeningFailure {
 }
 
 impl OpeningFailure {
+    /// What is to be said of it.
+    pub fn reason(self) -> String {
+        match self {
+            Self::Later(reason) => reason,
+            Self::Never(error) => error.to_string(),
+        }
+    }
+
     pub fn into_error(self) -> StoreError {
         match self {
             Self::Later(reason) => StoreError::Unavailable(reason),
@@ -49,6 +58,7 @@ pub enum OpenedBy {
 pub struct Opener {
     pub connector: Connector,
     pub opened_by: OpenedBy,
+    pub migrations: Migrations,
     /// By which whoever listens knows its own commits.
     pub waker: String,
     /// What a crash left under way was taken up.
@@ -67,13 +77,16 @@ impl Opener {
         match self.opened_by {
             OpenedBy::Daemon => {
                 refuse_read_only(&session)?;
-                schema::migrate(&Session::new(&client, driver).patient())?;
+                if self.has_taken_up {
+                    self.refuse_too_new(&session)?;
+                }
+                schema::migrate(&Session::new(&client, driver).patient(), &self.migrations)?;
                 if !self.has_taken_up {
                     self.take_up(Session::new(&client, driver), driver, now)?;
                     self.has_taken_up = true;
                 }
             }
-            OpenedBy::Command => schema::refuse_other_version(&session)?,
+            OpenedBy::Command => schema::refuse_other_version(&session, &self.migrations)?,
         }
         Ok(client)
     }
@@ -96,7 +109,7 @@ impl Opener {
 
     /// What was under way ends as unknown, unless another instance runs, which may have begun it.
     fn take_up(&self, session: Session<'_>, driver: Driver<'_>, now: Timestamp) -> Result<(), OpeningFailure> {
-        let transactions = PostgresTransactions::new(session, (&self.connector, driver), &self.waker);
+        let transactions = PostgresTransactions::new(session, driver, self);
         let connection: &dyn Connection = &transactions;
         let later = |error: StoreError| OpeningFailure::Later(error.to_string());
         transactions.begin().map_err(|not_begun| later(not_begun.error))?;
@@ -117,6 +130,12 @@ impl Opener {
         }
     }
 
+    /// A newer version may have brought the store up to date while this one was running on it.
+    fn refuse_too_new(&self, session: &Session<'_>) -> Result<(), OpeningFailure> {
+        let reason = schema::too_new(schema::floor(session)?, self.migrations.newest(), schema::UPDATE);
+        reason.map_or(Ok(()), |reason| Err(OpeningFailure::Later(reason)))
+    }
+
     /// Whether the database can still be used; after its disk was full, whether there is room again.
     ///
     /// # Errors
@@ -126,6 +145,7 @@ impl Opener {
             OpenedBy::Daemon => refuse_read_only(session)?,
             OpenedBy::Command => {}
         }
+        self.refuse_too_new(session)?;
         if was_full {
             session.batch(ROOM)?;
         }

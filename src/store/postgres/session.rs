@@ -83,6 +83,11 @@ impl<'a> Session<'a> {
         self.outage.borrow().clone()
     }
 
+    /// Nothing can be stored for a reason that the database itself does not give.
+    pub fn note_outage(&self, reason: &str) {
+        *self.outage.borrow_mut() = Some(Outage { reason: reason.to_owned(), is_disk_full: false });
+    }
+
     /// Whether nothing more can be done in this transaction but to roll it back.
     pub fn is_aborted(&self) -> bool {
         self.is_aborted.get()

@@ -11,20 +11,23 @@ use crate::store::StoreError;
 use crate::store::fencing::{Fenced, FencingToken};
 use crate::store::postgres::connect::{Connector, spawn};
 use crate::store::postgres::failure::StatementFailure;
-use crate::store::postgres::leases;
+use crate::store::postgres::opening::Opener;
 use crate::store::postgres::session::{Driver, Session};
+use crate::store::postgres::{leases, schema};
 use crate::store::sql::commit::{Ended, NotBegun, Transactions};
 use crate::store::sql::value::Value;
 use crate::store::sql::{Connection, Error, Result, Row};
 
 /// Whoever changes something waits here for whoever is changing something: so the sequence of numbers is that of the commits,
 /// and what one group decides by, another does not change meanwhile. An instance that is frozen here is cut off by the server
-/// before the others give up. Each group is a change, by which others see that there is something new.
+/// before the others give up. Each group is a change, by which others see that there is something new. Whether the store is one
+/// for this binary yet is looked at by a statement of its own, which sees what was committed while the one before it waited.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;
     SET LOCAL lock_timeout = 12000; SET LOCAL statement_timeout = 15000;
     SET LOCAL idle_in_transaction_session_timeout = 8000;
     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
-    UPDATE store_version SET number = number + 1 RETURNING number";
+    UPDATE store_version SET number = number + 1 RETURNING number;
+    SELECT coalesce(max(oldest_binary_schema), 0) FROM schema_floor";
 
 /// So long it is asked what became of a commit whose answer was lost.
 const ASK_FOR: Duration = Duration::from_secs(10);
@@ -33,17 +36,15 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 /// The transactions of one connection.
 pub struct PostgresTransactions<'a> {
     session: Session<'a>,
-    connector: &'a Connector,
     driver: Driver<'a>,
-    /// By which whoever listens knows its own commits.
-    waker: &'a str,
+    opener: &'a Opener,
     /// The number of the one that is under way.
     begun: RefCell<Option<String>>,
 }
 
 impl<'a> PostgresTransactions<'a> {
-    pub fn new(session: Session<'a>, (connector, driver): (&'a Connector, Driver<'a>), waker: &'a str) -> Self {
-        Self { session, connector, driver, waker, begun: RefCell::default() }
+    pub fn new(session: Session<'a>, driver: Driver<'a>, opener: &'a Opener) -> Self {
+        Self { session, driver, opener, begun: RefCell::default() }
     }
 
     pub fn session(&self) -> &Session<'a> {
@@ -53,7 +54,7 @@ impl<'a> PostgresTransactions<'a> {
     /// What a commit came to that was not answered.
     fn was_kept(&self, number: &str, error: &Error) -> std::result::Result<(), StoreError> {
         tracing::warn!("the answer to a commit was lost ({error}); the database is asked whether it was kept");
-        match self.driver.wait(ask(self.connector, self.waker, number)) {
+        match self.driver.wait(ask(&self.opener.connector, &self.opener.waker, number)) {
             Some(true) => Ok(()),
             Some(false) => Err(StoreError::Unavailable(error.to_string())),
             None => Err(StoreError::Unavailable(
@@ -95,9 +96,19 @@ impl Transactions for PostgresTransactions<'_> {
             let _ = self.roll_back();
             refused(error.into())
         })?;
-        let number = begun.into_iter().flatten().next_back().ok_or_else(|| {
-            refused(StoreError::Unavailable("the table store_version has no row; restore a backup".to_owned()))
-        })?;
+        let mut numbers = begun.into_iter().rev().map(|number| number.filter(|number| number.parse::<i64>().is_ok()));
+        let (Some(floor), Some(Some(number))) = (numbers.next(), numbers.next()) else {
+            let _ = self.roll_back();
+            return Err(refused(StoreError::Unavailable(
+                "the table store_version has no row; restore a backup".to_owned(),
+            )));
+        };
+        let floor = floor.and_then(|floor| floor.parse().ok()).unwrap_or_default();
+        if let Some(reason) = schema::too_new(floor, self.opener.migrations.newest(), schema::UPDATE) {
+            let _ = self.roll_back();
+            self.session.note_outage(&reason);
+            return Err(refused(StoreError::Unavailable(reason)));
+        }
         *self.begun.borrow_mut() = Some(number);
         Ok(())
     }
@@ -115,7 +126,7 @@ impl Transactions for PostgresTransactions<'_> {
             "INSERT INTO store_commits (writer, number) VALUES ('{0}', {number})
                 ON CONFLICT (writer) DO UPDATE SET number = excluded.number;
             SELECT pg_notify('orderbell_' || CAST(CAST('store_version' AS regclass) AS oid), '{0}'); COMMIT",
-            self.waker
+            self.opener.waker
         );
         let Err(error) = self.session.batch(&commit) else { return Ok(()) };
         match &error {

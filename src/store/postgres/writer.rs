@@ -105,8 +105,7 @@ impl PostgresWriter {
             return commit::refuse(group, &StoreError::Unavailable(reason));
         };
         let driver = Driver::Own(runtime);
-        let Opener { connector, waker, .. } = &self.opener;
-        let transactions = PostgresTransactions::new(Session::new(client, driver), (connector, driver), waker);
+        let transactions = PostgresTransactions::new(Session::new(client, driver), driver, &self.opener);
         // Each job has caught its own panic. One elsewhere takes the group along: its senders get the error that the store is
         // unavailable, and nothing is kept.
         let committed = std::panic::catch_unwind(AssertUnwindSafe(|| commit::commit(&transactions, group, || Ok(()))));
@@ -141,7 +140,7 @@ impl PostgresWriter {
         let found = match &self.client {
             Some(client) => {
                 let session = Session::new(client, Driver::Own(runtime));
-                let found = self.opener.look(&session, self.is_full).map_err(|error| error.into_error().to_string());
+                let found = self.opener.look(&session, self.is_full).map_err(OpeningFailure::reason);
                 if !session.is_usable() {
                     self.client = None;
                 }
@@ -149,7 +148,7 @@ impl PostgresWriter {
             }
             None => {
                 let opened = self.opener.open(runtime, self.time());
-                opened.map(|client| self.client = Some(client)).map_err(|error| error.into_error().to_string())
+                opened.map(|client| self.client = Some(client)).map_err(OpeningFailure::reason)
             }
         };
         self.retry = match found {

@@ -7,6 +7,7 @@ use orderbell::store::postgres::address::PostgresUrl;
 use orderbell::store::postgres::connect::{Connector, spawn};
 use orderbell::store::postgres::opening::OpeningFailure;
 use orderbell::store::postgres::schema;
+use orderbell::store::postgres::schema::Migrations;
 use orderbell::store::postgres::session::{Driver, Session};
 use orderbell::store::sql::value::Value;
 use orderbell::store::sql::{Connection, Row};
@@ -97,16 +98,21 @@ async fn a_statement_that_fails_ends_its_transaction_and_no_savepoint_before_it(
 async fn the_schema_is_made_once_however_many_begin_at_the_same_time() {
     let Some(database) = Database::make().await else { return };
     let url = database.url();
-    let made = futures_util::future::join_all(
-        (0..6).map(|_| with(&url, |session| schema::migrate(session).map_err(OpeningFailure::into_error))),
-    );
+    let made = futures_util::future::join_all((0..6).map(|_| {
+        with(&url, |session| schema::migrate(session, &Migrations::built_in()).map_err(OpeningFailure::into_error))
+    }));
     made.await.into_iter().for_each(|made| made.expect("made, or found made"));
     let client = database.connect().await;
-    assert_eq!(value(&client, "SELECT count(*) FROM schema_history").await, schema::SCHEMA.to_string());
+    assert_eq!(
+        value(&client, "SELECT count(*) FROM schema_history").await,
+        Migrations::built_in().newest().to_string()
+    );
     assert_eq!(value(&client, "SELECT unixepoch('2026-11-29T18:00:00Z')").await, "1795975200");
     assert_eq!(value(&client, "SELECT unixepoch('') IS NULL").await, "t");
     client.batch_execute("UPDATE schema_floor SET oldest_binary_schema = 99").await.expect("raised");
-    let refused = with(&url, |session| schema::migrate(session).map_err(OpeningFailure::into_error)).await;
+    let refused =
+        with(&url, |session| schema::migrate(session, &Migrations::built_in()).map_err(OpeningFailure::into_error))
+            .await;
     let Err(StoreError::Refused(reason)) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("schema 99, this one knows"), "{reason}");
 }
@@ -126,12 +132,13 @@ async fn a_schema_that_another_instance_made_while_this_one_waited_is_found_made
         let made = format!(
             "CREATE TABLE schema_history (version BIGINT, name TEXT); INSERT INTO schema_history VALUES ({}, 'all');
             CREATE TABLE schema_floor (oldest_binary_schema BIGINT); INSERT INTO schema_floor VALUES (1); COMMIT",
-            schema::SCHEMA
+            Migrations::built_in().newest()
         );
         other.batch_execute(&made).await.expect("made");
     };
     let url = database.url();
-    let migrate = with(&url, |session| schema::migrate(session).map_err(OpeningFailure::into_error));
+    let migrate =
+        with(&url, |session| schema::migrate(session, &Migrations::built_in()).map_err(OpeningFailure::into_error));
     let (migrated, ()) = in_time(async { tokio::join!(migrate, waits) }).await;
     migrated.expect("it is found made");
 }
@@ -139,7 +146,10 @@ async fn a_schema_that_another_instance_made_while_this_one_waited_is_found_made
 #[tokio::test]
 async fn a_database_that_cannot_write_every_name_is_refused_and_said_what_to_do() {
     let Some(database) = Database::make_with("ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'").await else { return };
-    let refused = with(&database.url(), |session| schema::migrate(session).map_err(OpeningFailure::into_error)).await;
+    let refused = with(&database.url(), |session| {
+        schema::migrate(session, &Migrations::built_in()).map_err(OpeningFailure::into_error)
+    })
+    .await;
     let Err(StoreError::Refused(reason)) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("LATIN1") && reason.contains("ENCODING 'UTF8'"), "{reason}");
 }

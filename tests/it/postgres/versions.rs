@@ -1,0 +1,150 @@
+//! An older and a newer version on one database: today's code beside the same code with one migration more. They share the work
+//! as long as the newer schema lets them; once it does not, the older one stores nothing more, and says what to do.
+
+use jiff::Timestamp;
+use orderbell::sandbox::fault::{Fault, Times};
+use orderbell::store::health::Status;
+use orderbell::store::postgres::schema::Migrations;
+
+use crate::postgres::cluster::value;
+use crate::postgres::house::{HOOKS, House};
+use crate::store::conformance::scene;
+use crate::support::log::log;
+use crate::support::{in_time, keeta};
+
+/// What an older binary can live with, on tables that it reads and writes.
+const ADDED: &str =
+    "ALTER TABLE orders ADD COLUMN later TEXT; ALTER TABLE deliveries ADD COLUMN later BIGINT DEFAULT 0;
+    CREATE TABLE later (number BIGINT NOT NULL)";
+/// And what it cannot.
+const RAISED: &str =
+    "ALTER TABLE deliveries RENAME COLUMN attempts TO tries; ALTER TABLE deliveries RENAME COLUMN tries TO attempts;
+    UPDATE schema_floor SET oldest_binary_schema = 2";
+const TOO_NEW: &str =
+    "this store was written by a newer orderbell (schema 2, this one knows 1); update this instance to that version";
+
+fn newer(sql: &str) -> Migrations {
+    Migrations::built_in().and("later", sql)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_and_a_newer_version_share_the_work_where_the_schema_lets_them() {
+    let Some(house) = House::new().await else { return };
+    let older = house.start(Migrations::built_in()).await;
+    let now = Timestamp::now();
+    older.acknowledged(&keeta::placed(1, now)).await;
+    house.until_channels_are_worked_by(1).await;
+    let newer = house.start(newer(ADDED)).await;
+    newer.acknowledged(&keeta::stepped(1002, 1, now)).await;
+    for order in 2..=20 {
+        let (one, other) = if order % 2 == 0 { (&older, &newer) } else { (&newer, &older) };
+        one.acknowledged(&keeta::placed(order, now)).await;
+        // Sent again, it goes to the other one by chance, which knows it.
+        other.acknowledged(&keeta::placed(order, now)).await;
+        other.acknowledged(&keeta::stepped(1002, order, now)).await;
+    }
+    house.until_channels_are_worked_by(2).await;
+    for order in 21..=40 {
+        let one = if order % 2 == 0 { &older } else { &newer };
+        one.acknowledged(&keeta::placed(order, now)).await;
+        one.acknowledged(&keeta::stepped(1002, order, now)).await;
+    }
+    house.until_nothing_waits().await;
+    house.assert_received(1..=40);
+    assert_eq!(value(&house.client, "SELECT count(*) FROM schema_history").await, "2");
+    let roster = newer.store.roster().await.expect("asked");
+    let mut schemas: Vec<i64> = roster.instances.iter().map(|listed| listed.schema).collect();
+    schemas.sort_unstable();
+    assert_eq!(schemas, [1, 2]);
+    // The older one starts on the newer schema, too, and works all of it alone.
+    older.stop().await;
+    newer.stop().await;
+    let again = house.start(Migrations::built_in()).await;
+    again.acknowledged(&keeta::placed(41, now)).await;
+    again.acknowledged(&keeta::stepped(1002, 41, now)).await;
+    house.until_nothing_waits().await;
+    house.assert_received(1..=41);
+    again.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_version_stores_nothing_more_once_the_schema_is_none_for_it_and_the_newer_one_goes_on() {
+    let Some(house) = House::new().await else { return };
+    let older = house.start(Migrations::built_in()).await;
+    let now = Timestamp::now();
+    older.acknowledged(&keeta::placed(1, now)).await;
+    house.until_channels_are_worked_by(1).await;
+    house.until_nothing_waits().await;
+    for name in HOOKS {
+        house.scene.sandbox.order(name, Fault::Status { status: 503, body: String::new() }, Times::Next(1));
+    }
+    older.acknowledged(&keeta::stepped(1002, 1, now)).await;
+    house.until("SELECT count(*) FROM attempts WHERE outcome = 'retry'", "2").await;
+    let newer = house.start(newer(RAISED)).await;
+    // Nothing was asked of the older one's connection since; it refuses at the first commit.
+    let refused = older.post(&keeta::placed(2, now)).await;
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert_ne!(refused.code(), 0);
+    let status = older.store.status().borrow().clone();
+    assert!(matches!(&status, Status::Wrong(reason) if reason == TOO_NEW), "{status:?}");
+    assert!(log().contains(TOO_NEW));
+    newer.acknowledged(&keeta::placed(2, now)).await;
+    newer.acknowledged(&keeta::stepped(1002, 2, now)).await;
+    // Its leases end, because it cannot renew them.
+    house.client.batch_execute("UPDATE leases SET until = until - 60000").await.expect("time goes by");
+    house.until_nothing_waits().await;
+    house.assert_received(1..=2);
+    let refused = older.post(&keeta::placed(3, now)).await;
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert_eq!(value(&house.client, "SELECT count(*) FROM events WHERE kind LIKE 'order.%'").await, "4");
+    newer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_version_that_is_at_rest_finds_out_by_itself() {
+    let Some(house) = House::new().await else { return };
+    let older = house.open(Migrations::built_in()).await;
+    in_time(older.opened()).await;
+    let newer = house.open(newer(RAISED)).await;
+    let is_refused = |status: &Status| matches!(status, Status::Wrong(reason) if reason == TOO_NEW);
+    in_time(older.status().wait_for(is_refused)).await.expect("the writer runs");
+    // It stays so, also by another connection.
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    house.client.batch_execute(cut).await.expect("cut");
+    house.client.batch_execute("UPDATE schema_floor SET oldest_binary_schema = 1").await.expect("lowered");
+    in_time(older.opened()).await;
+    house.client.batch_execute("UPDATE schema_floor SET oldest_binary_schema = 2").await.expect("raised");
+    in_time(older.status().wait_for(is_refused)).await.expect("the writer runs");
+    for store in [older, newer] {
+        store.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_migration_waits_for_what_is_under_way_and_whoever_comes_meanwhile_is_refused_after_it() {
+    let Some(house) = House::new().await else { return };
+    let older = house.open(Migrations::built_in()).await;
+    in_time(older.opened()).await;
+    // As a group of an older instance that is being committed.
+    let under_way = house.database.connect().await;
+    under_way.batch_execute("BEGIN; UPDATE store_version SET number = number + 1").await.expect("begun");
+    let migrating = house.open(newer(RAISED));
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let meanwhile = async {
+        house.until(waiting, "1").await;
+        assert_eq!(value(&house.client, "SELECT max(version) FROM schema_history").await, "1");
+        let recorded = older.record(scene::placed("1", &["erp"]));
+        let let_go = async {
+            house.until(waiting, "2").await;
+            under_way.batch_execute("COMMIT").await.expect("let go");
+        };
+        tokio::join!(recorded, let_go).0
+    };
+    let (newer, refused) = in_time(async { tokio::join!(migrating, meanwhile) }).await;
+    let refused = refused.map(drop).expect_err("the schema is none for it").to_string();
+    assert!(refused.contains(TOO_NEW), "{refused}");
+    for store in [older, newer] {
+        store.close().await;
+    }
+}
