@@ -67,7 +67,7 @@ impl Sender {
     /// # Errors
     /// [`StartError::Store`]: the daemon cannot be asked.
     pub async fn of(store: &StoreUrl, clock: &Clock) -> Result<Self, StartError> {
-        match store::is_held_by_daemon(store).await {
+        match store::is_held_by_daemon(store).await? {
             true => {
                 let asked = store::open_beside(store).await?;
                 Ok(Sender::Daemon(settings_check::ask(&*asked, clock).await?))

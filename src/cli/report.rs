@@ -119,7 +119,7 @@ async fn all(report: &ReportArgs, file: &Path, now: Timestamp) -> Result<(), Fai
         rows.push(ListRow { name, report, history });
     }
     let daemon = match &reader {
-        Some(_) => Daemon::of(url).await,
+        Some(_) => Daemon::of(url).await.map_err(store::failed)?,
         None => Daemon::Stopped,
     };
     match report.format {
@@ -174,9 +174,10 @@ async fn show(name: &str, report: &ReportArgs, file: &Path, now: Timestamp) -> R
         let kind = Kind::Report(name.to_owned());
         held.push((channel.clone(), holds::of_channel(channel, configured, &kind, &*reader, now).await?));
     }
+    let daemon = Daemon::of(store::url(&part)?).await.map_err(store::failed)?;
     let channels = send(&*reader, &app::setup::routing(configuration), &scope, settings, &facts, made, now).await?;
     held.retain(|(channel, holds)| channels.contains(channel) && !holds.is_empty());
-    output::complain(sent(&channels, &held, Daemon::of(store::url(&part)?).await));
+    output::complain(sent(&channels, &held, daemon));
     Ok(())
 }
 

@@ -85,10 +85,13 @@ pub async fn open_beside(url: &StoreUrl) -> Result<Arc<dyn Store>, StoreError> {
     }
 }
 
-/// Whether a daemon holds the store.
-pub async fn is_held_by_daemon(url: &StoreUrl) -> bool {
+/// Whether a daemon holds the store, of whichever version.
+///
+/// # Errors
+/// [`StoreError::Unavailable`]: that cannot be seen.
+pub async fn is_held_by_daemon(url: &StoreUrl) -> Result<bool, StoreError> {
     match url {
-        StoreUrl::Sqlite(path) => lock::is_held(path),
+        StoreUrl::Sqlite(path) => Ok(lock::is_held(path)),
         StoreUrl::Postgres(url) => Postgres::is_used_by_instances(url).await,
     }
 }

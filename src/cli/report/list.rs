@@ -9,7 +9,7 @@ use crate::cli::why::source::sentence;
 use crate::domain::report::settings::ReportSettings;
 use crate::domain::report::upcoming::Upcoming;
 use crate::flow::reports;
-use crate::store;
+use crate::store::StoreError;
 use crate::store::address::StoreUrl;
 use crate::store::history::found::{ReportHistory, RunHistory};
 
@@ -29,11 +29,13 @@ pub enum Daemon {
 }
 
 impl Daemon {
-    pub async fn of(store: &StoreUrl) -> Self {
-        match store::is_held_by_daemon(store).await {
+    /// # Errors
+    /// [`StoreError`]: that cannot be seen.
+    pub async fn of(store: &StoreUrl) -> Result<Self, StoreError> {
+        Ok(match crate::store::is_held_by_daemon(store).await? {
             true => Daemon::Running,
             false => Daemon::Stopped,
-        }
+        })
     }
 }
 

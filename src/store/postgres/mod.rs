@@ -89,10 +89,17 @@ impl Postgres {
         Self::start(url, OpenedBy::Command, Migrations::built_in(), Timestamp::UNIX_EPOCH).await
     }
 
-    /// Whether an instance runs on it, as far as that can be seen.
-    pub async fn is_used_by_instances(url: &PostgresUrl) -> bool {
-        let Ok(store) = Self::open_beside(url).await else { return false };
-        store.look(leases::is_any_listed).await.unwrap_or(false)
+    /// Whether an instance runs on it, whatever its version.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: that cannot be seen.
+    pub async fn is_used_by_instances(url: &PostgresUrl) -> Result<bool, StoreError> {
+        let reader = ReadPool::new(&Connector::new(url)?)?;
+        let used = |connection: &dyn sql::Connection| match schema::is_there(connection, "instances")? {
+            true => leases::is_any_listed(connection),
+            false => Ok(false),
+        };
+        reader.look(used).await
     }
 
     async fn start(

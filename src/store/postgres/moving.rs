@@ -48,6 +48,10 @@ impl MovingStore {
     /// [`StoreError::Refused`] when something is in it already; [`StoreError::Unavailable`] when it cannot be written.
     pub fn begun(url: &PostgresUrl) -> std::result::Result<Self, StoreError> {
         let store = Self::connect(url)?;
+        // An instance of an older version would meet another schema.
+        if schema::is_there(&store.session(), "instances")? {
+            store.refuse_used()?;
+        }
         schema::migrate(&store.session(), &Migrations::built_in()).map_err(OpeningFailure::into_error)?;
         store.begin()?;
         match transfer::is_empty(&store)? {
@@ -68,9 +72,12 @@ impl MovingStore {
     }
 
     fn begin(&self) -> std::result::Result<(), StoreError> {
-        let session = self.session();
-        session.batch(STILL)?;
-        match leases::is_any_listed(&session)? {
+        self.session().batch(STILL)?;
+        self.refuse_used()
+    }
+
+    fn refuse_used(&self) -> std::result::Result<(), StoreError> {
+        match leases::is_any_listed(&self.session())? {
             true => Err(StoreError::Refused(format!(
                 "{} is in use by an orderbell daemon; stop it first, on each machine",
                 self.name

@@ -120,14 +120,14 @@ async fn an_instance_is_listed_while_it_says_that_it_runs() {
     let roster = store.announce(announcement("two", "0.1.0")).await.expect("announced");
     let listed: Vec<_> = roster.instances.iter().map(|listed| listed.announcement.clone()).collect();
     assert_eq!(listed, [announcement("one", "0.1.1"), announcement("two", "0.1.0")]);
-    assert!(store::is_held_by_daemon(&database.store_url()).await);
+    assert!(store::is_held_by_daemon(&database.store_url()).await.expect("asked"));
     let client = database.connect().await;
     client.batch_execute("UPDATE instances SET seen_at = seen_at - 16000 WHERE id = 'one'").await.expect("changed");
     let roster = store.roster().await.expect("asked");
     assert_eq!(roster.instances.len(), 1, "the other one was not seen for long");
     store.withdraw("two").await.expect("asked");
     assert!(store.roster().await.expect("asked").instances.is_empty());
-    assert!(!store::is_held_by_daemon(&database.store_url()).await);
+    assert!(!store::is_held_by_daemon(&database.store_url()).await.expect("asked"));
     assert_eq!(value(&client, "SELECT count(*) FROM instances").await, "1");
     store.close().await;
 }

@@ -1,16 +1,20 @@
 //! An older and a newer version on one database: today's code beside the same code with one migration more. They share the work
 //! as long as the newer schema lets them; once it does not, the older one stores nothing more, and says what to do.
 
+use std::process::Command;
+
 use jiff::Timestamp;
 use orderbell::sandbox::fault::{Fault, Times};
+use orderbell::store;
 use orderbell::store::health::Status;
+use orderbell::store::leases::Announcement;
 use orderbell::store::postgres::schema::Migrations;
 
 use crate::postgres::cluster::value;
 use crate::postgres::house::{HOOKS, House};
 use crate::store::conformance::scene;
 use crate::support::log::log;
-use crate::support::{in_time, keeta};
+use crate::support::{in_time, keeta, whole};
 
 /// What an older binary can live with, on tables that it reads and writes.
 const ADDED: &str =
@@ -147,4 +151,59 @@ async fn a_migration_waits_for_what_is_under_way_and_whoever_comes_meanwhile_is_
     for store in [older, newer] {
         store.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_of_another_version_finds_the_instances_that_run_and_changes_nothing() {
+    let Some(house) = House::new().await else { return };
+    let older = house.open(Migrations::built_in()).await;
+    let announcement = Announcement {
+        id: "one".to_owned(),
+        name: "bell-1:8787".to_owned(),
+        version: "0.0.1".to_owned(),
+        fingerprint: "0123abcd".to_owned(),
+        credentials: Vec::new(),
+    };
+    older.announce(announcement).await.expect("announced");
+    // To this binary its schema is an older one.
+    house.client.batch_execute("UPDATE schema_history SET version = -1").await.expect("changed");
+    assert!(store::is_held_by_daemon(&house.database.store_url()).await.expect("asked"));
+    let (status, said) = test_send(&house).await;
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("that of an older orderbell (schema -1, this one needs 1)"), "{said}");
+    let to = house.database.url();
+    let moved = orderbell(&house, &["move-store", "--from", "sqlite:none.db", "--to", &to]);
+    assert_ne!(moved.0, Some(0), "{}", moved.1);
+    assert_eq!(value(&house.client, "SELECT max(version) FROM schema_history").await, "-1");
+    older.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_cannot_see_whether_an_instance_runs_says_so_and_changes_nothing() {
+    let Some(house) = House::new().await else { return };
+    let older = house.open(Migrations::built_in()).await;
+    in_time(older.opened()).await;
+    // The look fails, and what a daemon asks at its start does not.
+    house.client.batch_execute("ALTER TABLE leases RENAME TO leases_of_others").await.expect("renamed");
+    let refused = store::is_held_by_daemon(&house.database.store_url()).await;
+    assert!(refused.is_err(), "{refused:?}");
+    let (status, said) = test_send(&house).await;
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("a table of the store is not there"), "{said}");
+    assert_eq!(value(&house.client, "SELECT count(*) FROM events").await, "0", "nothing was sent");
+    older.close().await;
+}
+
+/// `orderbell test erp`.
+async fn test_send(house: &House) -> (Option<i32>, String) {
+    orderbell(house, &["test", "erp"])
+}
+
+fn orderbell(house: &House, arguments: &[&str]) -> (Option<i32>, String) {
+    let text = whole("", &house.scene.hook("erp", "timeout = \"2s\""));
+    let text = text.replace("sqlite:bell.db", &house.database.url());
+    std::fs::write(house.scene.folder.path().join("orderbell.toml"), text).expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orderbell"));
+    let output = command.args(arguments).current_dir(house.scene.folder.path()).output().expect("it runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
