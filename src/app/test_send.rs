@@ -31,6 +31,7 @@ use crate::flow::worker::ChannelWorker;
 use crate::flow::{Clock, Current, ids};
 use crate::store::address::StoreUrl;
 use crate::store::ingest::Record;
+use crate::store::leases::{AcquiredLease, WantedLease};
 use crate::store::queue::attempt::{PacingState, TestSend};
 use crate::store::queue::pending::{ParkedRow, UNREADY};
 use crate::store::{self, Store, StoreError};
@@ -188,9 +189,9 @@ impl TestSender<'_> {
         }
         let (asked, lasts) = (clock.elapsed(), way.longest(channel.settings.timeout) * 2 + PATIENCE);
         let sender = format!("test {}", ids::unique().simple());
-        let grant = store.acquire(&credential, &sender, lasts).await?.ok_or_else(held)?;
-        let channels = vec![name.to_owned()];
-        let pacing = store.take_over(grant.token.clone(), channels, clock.now()).await?.ok_or_else(held)?;
+        let wanted = WantedLease { lease: credential, lasts, channels: vec![name.to_owned()] };
+        let acquired = store.acquire(vec![wanted], &sender, clock.now()).await?.pop().flatten();
+        let AcquiredLease { grant, pacing } = acquired.ok_or_else(held)?;
         let until = asked.saturating_add(clock.of_real(lasts));
         Ok((Tenure::until(grant.token, until, asked, BTreeSet::from([name.to_owned()])), pacing))
     }

@@ -17,7 +17,7 @@ use crate::flow::tenure::{Tenure, Tenures};
 use crate::flow::{Clock, Current};
 use crate::store::StoreError;
 use crate::store::fencing::FencingToken;
-use crate::store::leases::{Announcement, Leases, Roster};
+use crate::store::leases::{AcquiredLease, Announcement, Leases, Roster, WantedLease};
 
 /// How often it is looked who runs and who holds what.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(20);
 /// How long the lease of the one who leads lasts.
 const LEADING: SignedDuration = SignedDuration::from_secs(20);
 /// A lease is renewed when so much of it has gone by.
-const RENEWED_AT_PART: i32 = 3;
+pub const RENEWED_AT_PART: i32 = 3;
 /// How long the workers may take at the end, before their leases are left to run out.
 const HAND_OVER: Duration = Duration::from_secs(9);
 
@@ -109,12 +109,12 @@ impl LeaseKeeper {
         self.release_left().await?;
         self.take_up_joined(&wanted).await?;
         let held: BTreeSet<String> = self.tenures.held().iter().map(|tenure| tenure.token().lease.clone()).collect();
-        for (credential, (channels, timeout)) in wanted {
-            let is_mine = spread.get(&credential).is_some_and(|instance| *instance == self.instance.id);
-            if is_mine && !held.contains(&credential) && self.is_free(&credential, &roster) {
-                self.acquire(&credential, channels, timeout).await?;
-            }
-        }
+        let is_mine =
+            |credential: &String| spread.get(credential).is_some_and(|instance| *instance == self.instance.id);
+        let is_free = |credential: &String| !held.contains(credential) && self.is_free(credential, &roster);
+        let free = wanted.into_iter().filter(|(credential, _)| is_mine(credential) && is_free(credential));
+        self.acquire(free.map(|(credential, (channels, timeout))| lease_for(credential, channels, timeout)).collect())
+            .await?;
         self.lead(&roster).await
     }
 
@@ -178,7 +178,7 @@ impl LeaseKeeper {
         let granted = self.leases.renew(tokens, due.iter().map(lasts).collect()).await?;
         for (tenure, grant) in due.iter().zip(granted) {
             match grant {
-                Some(grant) => tenure.renewed(self.until(now, grant.lasts), now),
+                Some(grant) => tenure.renewed(end_of(grant.lasts, now, &self.clock), now),
                 None => {
                     tracing::warn!(lease = tenure.token().lease, "another instance has acquired a lease of this one");
                     tenure.lose();
@@ -186,11 +186,6 @@ impl LeaseKeeper {
             }
         }
         Ok(())
-    }
-
-    /// Until when a lease runs that was asked for at `asked`.
-    fn until(&self, asked: Elapsed, lasts: Option<SignedDuration>) -> Elapsed {
-        lasts.map_or(Elapsed::MAX, |lasts| asked.saturating_add(self.clock.of_real(lasts)))
     }
 
     /// What another instance is to work, this one begins no more.
@@ -238,30 +233,25 @@ impl LeaseKeeper {
         Ok(())
     }
 
-    async fn acquire(
-        &self,
-        credential: &str,
-        channels: BTreeSet<String>,
-        timeout: SignedDuration,
-    ) -> Result<(), StoreError> {
+    async fn acquire(&self, wanted: Vec<WantedLease>) -> Result<(), StoreError> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
         let asked = self.clock.elapsed();
-        let Some(grant) = self.leases.acquire(credential, &self.instance.id, lease_of(timeout)).await? else {
-            return Ok(());
-        };
-        let names = channels.iter().cloned().collect();
-        // Where this fails, it is acquired once more at the next look, under another number.
-        let Some(pacing) = self.leases.take_over(grant.token.clone(), names, self.clock.now()).await? else {
-            return Ok(());
-        };
-        self.pacers.forget(credential);
-        self.pacers.load(pacing, self.clock.now(), self.clock.elapsed());
-        tracing::info!(
-            lease = credential,
-            fence = grant.token.number,
-            channels = channels.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
-            "this instance works the channels from now on"
-        );
-        self.tenures.begin(Tenure::until(grant.token, self.until(asked, grant.lasts), asked, channels));
+        let acquired = self.leases.acquire(wanted.clone(), &self.instance.id, self.clock.now()).await?;
+        for (wanted, acquired) in wanted.into_iter().zip(acquired) {
+            let Some(AcquiredLease { grant, pacing }) = acquired else { continue };
+            self.pacers.forget(&wanted.lease);
+            self.pacers.load(pacing, self.clock.now(), self.clock.elapsed());
+            tracing::info!(
+                lease = wanted.lease,
+                fence = grant.token.number,
+                channels = wanted.channels.join(", "),
+                "this instance works the channels from now on"
+            );
+            let until = end_of(grant.lasts, asked, &self.clock);
+            self.tenures.begin(Tenure::until(grant.token, until, asked, wanted.channels.into_iter().collect()));
+        }
         Ok(())
     }
 
@@ -272,7 +262,9 @@ impl LeaseKeeper {
             Some(leading) if now - leading.renewed_at < self.clock.of_real(LEADING) / RENEWED_AT_PART => return Ok(()),
             Some(leading) => self.leases.renew(vec![leading.token.clone()], vec![LEADING]).await?.pop().flatten(),
             None if self.is_free(LEADER, roster) => {
-                let grant = self.leases.acquire(LEADER, &self.instance.id, LEADING).await?;
+                let wanted = WantedLease { lease: LEADER.to_owned(), lasts: LEADING, channels: Vec::new() };
+                let acquired = self.leases.acquire(vec![wanted], &self.instance.id, self.clock.now()).await?.pop();
+                let grant = acquired.flatten().map(|acquired| acquired.grant);
                 if grant.is_some() {
                     tracing::info!("this instance makes the reports and watches for all from now on");
                 }
@@ -280,7 +272,7 @@ impl LeaseKeeper {
             }
             None => return Ok(()),
         };
-        let until = grant.as_ref().map_or(Elapsed::MIN, |grant| self.until(now, grant.lasts));
+        let until = grant.as_ref().map_or(Elapsed::MIN, |grant| end_of(grant.lasts, now, &self.clock));
         self.leadership.set_until(until);
         self.leading.replace(grant.map(|grant| Leading { token: grant.token, renewed_at: now }));
         Ok(())
@@ -305,7 +297,16 @@ impl LeaseKeeper {
     }
 }
 
+/// Until when a lease runs that was asked for at `asked`.
+pub fn end_of(lasts: Option<SignedDuration>, asked: Elapsed, clock: &Clock) -> Elapsed {
+    lasts.map_or(Elapsed::MAX, |lasts| asked.saturating_add(clock.of_real(lasts)))
+}
+
+fn lease_for(credential: String, channels: BTreeSet<String>, timeout: SignedDuration) -> WantedLease {
+    WantedLease { lease: credential, lasts: lease_of(timeout), channels: channels.into_iter().collect() }
+}
+
 /// How long the lease of channels with such a time-out lasts.
-fn lease_of(timeout: SignedDuration) -> SignedDuration {
+pub fn lease_of(timeout: SignedDuration) -> SignedDuration {
     timeout.saturating_add(MARGIN)
 }

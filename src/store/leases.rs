@@ -30,8 +30,14 @@ pub trait Leases: Send + Sync {
     /// An instance ends: it is listed no more. What it holds runs on until it is released or has ended.
     fn withdraw(&self, instance: &str) -> StoreFuture<'_, ()>;
 
-    /// Acquires a lease for so long; `None`: another instance has it.
-    fn acquire(&self, lease: &str, instance: &str, lasts: SignedDuration) -> StoreFuture<'_, Option<Grant>>;
+    /// Acquires leases, in one change for all of them, and takes up what an earlier holder left under way at their channels, as
+    /// [`Leases::take_over`] does. Answers in the sequence of what is wanted; `None`: another instance has that one.
+    fn acquire(
+        &self,
+        wanted: Vec<WantedLease>,
+        instance: &str,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Vec<Option<AcquiredLease>>>;
 
     /// Has leases run for so long from now on, also one that has ended and that nobody has acquired since. Answers in the
     /// sequence of the tokens; `None`: another instance has that one.
@@ -40,7 +46,7 @@ pub trait Leases: Send + Sync {
     /// Ends leases now, as far as they still are those of these tokens.
     fn release(&self, tokens: Vec<FencingToken>) -> StoreFuture<'_, ()>;
 
-    /// Takes up what an earlier holder of the credential's lease left under way at these channels: an attempt that has no end
+    /// Takes up what an earlier holder of the credential's lease left under way at channels that have joined since: an attempt that has no end
     /// may have arrived, so it ends as unknown and its delivery is due; channels that are parked are probed soon. Answers the
     /// pacing of the credential, or `None` where the lease has another holder by now.
     fn take_over(
@@ -53,6 +59,22 @@ pub trait Leases: Send + Sync {
     /// Waits until another instance, or a command, says that something was committed, and for which channels; empty: for
     /// some. It may be missed, so whoever waits for work looks by itself as well.
     fn woken(&self) -> BoxFuture<'_, Vec<String>>;
+}
+
+/// A lease to be acquired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedLease {
+    pub lease: String,
+    pub lasts: SignedDuration,
+    /// At which it is taken up what was left under way.
+    pub channels: Vec<String>,
+}
+
+/// A lease that was acquired, and the pacing of its credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcquiredLease {
+    pub grant: Grant,
+    pub pacing: PacingState,
 }
 
 /// A lease that was acquired or renewed.

@@ -72,6 +72,20 @@ async fn channels_spread_over_the_instances_and_nothing_moves_that_need_not() {
 }
 
 #[tokio::test]
+async fn a_hundred_credentials_are_acquired_and_renewed_by_one_change_each() {
+    let names: Vec<String> = (0..100).map(|number| format!("channel-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let house = House::new();
+    let one = house.instance("one", &names);
+    one.look().await;
+    assert_eq!(house.shares(), shares(&[("one", 100)]));
+    assert_eq!(one.leases.changes(), 3, "it is announced, acquires them, and leads");
+    house.wait(20);
+    one.look().await;
+    assert_eq!(one.leases.changes(), 3, "it is announced, renews them, and leads on");
+}
+
+#[tokio::test]
 async fn what_an_instance_that_is_gone_was_sending_is_sent_by_another_when_its_lease_has_ended() {
     let mut house = House::new();
     let (one, two) = (house.instance("one", &["erp"]), house.instance("two", &["erp"]));

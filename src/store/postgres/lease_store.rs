@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::store::StoreFuture;
 use crate::store::fencing::FencingToken;
-use crate::store::leases::{Announcement, Grant, Leases, Roster};
+use crate::store::leases::{AcquiredLease, Announcement, Grant, Leases, Roster, WantedLease};
 use crate::store::postgres::{Postgres, leases};
 use crate::store::queue::attempt::PacingState;
 use crate::store::sql::database::Database;
@@ -32,9 +32,14 @@ impl Leases for Postgres {
         Box::pin(self.change(move |connection| leases::withdraw(connection, &instance)))
     }
 
-    fn acquire(&self, lease: &str, instance: &str, lasts: SignedDuration) -> StoreFuture<'_, Option<Grant>> {
-        let (lease, instance) = (lease.to_owned(), instance.to_owned());
-        Box::pin(self.change(move |connection| leases::acquire(connection, &lease, &instance, lasts)))
+    fn acquire(
+        &self,
+        wanted: Vec<WantedLease>,
+        instance: &str,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Vec<Option<AcquiredLease>>> {
+        let instance = instance.to_owned();
+        Box::pin(self.change(move |connection| leases::acquire(connection, &wanted, &instance, now)))
     }
 
     fn renew(&self, tokens: Vec<FencingToken>, lasts: Vec<SignedDuration>) -> StoreFuture<'_, Vec<Option<Grant>>> {

@@ -21,12 +21,13 @@
 //! );
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use crate::store::fencing::{Fenced, FencingToken};
-use crate::store::leases::{Announcement, Grant, HeldLease, ListedInstance, Roster};
+use crate::store::leases::{AcquiredLease, Announcement, Grant, HeldLease, ListedInstance, Roster, WantedLease};
 use crate::store::queue::attempt::PacingState;
 use crate::store::sql::take_over;
 use crate::store::sql::{Connection, Result, Row, params};
@@ -132,27 +133,49 @@ pub fn withdraw(connection: &dyn Connection, instance: &str) -> Result<()> {
     connection.execute(sql, params![instance]).map(drop)
 }
 
-/// Acquires a lease that has ended, that was never given, or that this instance holds already; in each case under a new number.
+/// Rows of what is asked about, in one value of a statement.
+macro_rules! given {
+    ($columns:literal) => {
+        concat!("jsonb_to_recordset(CAST(?1 AS jsonb)) AS given(", $columns, ")")
+    };
+}
+
+/// Acquires those of the leases that have ended, that were never given, or that this instance holds already; in each case under
+/// a new number.
 ///
 /// # Errors
 /// As the statements'.
 pub fn acquire(
     connection: &dyn Connection,
-    lease: &str,
+    wanted: &[WantedLease],
     instance: &str,
-    lasts: SignedDuration,
-) -> Result<Option<Grant>> {
+    now: Timestamp,
+) -> Result<Vec<Option<AcquiredLease>>> {
     let sql = concat!(
-        "INSERT INTO leases (name, owner, fence, until) VALUES (?1, ?2, 1, ",
+        "INSERT INTO leases (name, owner, fence, until) SELECT given.name, ?2, 1, ",
         now!(),
-        " + ?3) ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, fence = leases.fence + 1, until = excluded.until
+        " + given.lasts FROM ",
+        given!("name TEXT, lasts BIGINT"),
+        " ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, fence = leases.fence + 1, until = excluded.until
             WHERE leases.owner = excluded.owner OR leases.until <= ",
         now!(),
-        " RETURNING fence"
+        " RETURNING name, fence"
     );
-    let number = connection.optional(sql, params![lease, instance, whole(lasts)], |row| row.get(0))?;
-    let token = |number| FencingToken { lease: lease.to_owned(), number };
-    Ok(number.map(|number| Grant { token: token(number), lasts: Some(lasts) }))
+    let rows: Vec<_> = wanted.iter().map(|one| json!({ "name": one.lease, "lasts": whole(one.lasts) })).collect();
+    let rows = serde_json::to_string(&rows)?;
+    let acquired = connection.all(sql, params![rows, instance], |row| Ok((row.get::<String>(0)?, row.get(1)?)))?;
+    let numbers: BTreeMap<String, i64> = acquired.into_iter().collect();
+    let is_acquired = |one: &&WantedLease| numbers.contains_key(&one.lease);
+    let taken: Vec<_> = wanted.iter().filter(is_acquired).map(|one| (&*one.lease, &*one.channels)).collect();
+    let mut pacing = take_over::take_over(connection, &taken, now)?.into_iter();
+    let acquired = |one: &WantedLease| {
+        let token = FencingToken { lease: one.lease.clone(), number: *numbers.get(&one.lease)? };
+        Some(AcquiredLease {
+            grant: Grant { token, lasts: Some(one.lasts) },
+            pacing: pacing.next().unwrap_or_default(),
+        })
+    };
+    Ok(wanted.iter().map(acquired).collect())
 }
 
 /// Has leases run on. One that has ended and was acquired by nobody since is as good as before.
@@ -164,12 +187,21 @@ pub fn renew(
     tokens: &[FencingToken],
     lasts: &[SignedDuration],
 ) -> Result<Vec<Option<Grant>>> {
-    let sql = concat!("UPDATE leases SET until = ", now!(), " + ?3 WHERE name = ?1 AND fence = ?2");
-    let renewed = |(token, lasts): (&FencingToken, &SignedDuration)| {
-        let renewed = connection.execute(sql, params![token.lease, token.number, whole(*lasts)])?;
-        Ok((renewed == 1).then(|| Grant { token: token.clone(), lasts: Some(*lasts) }))
+    let sql = concat!(
+        "UPDATE leases SET until = ",
+        now!(),
+        " + given.lasts FROM ",
+        given!("name TEXT, fence BIGINT, lasts BIGINT"),
+        " WHERE leases.name = given.name AND leases.fence = given.fence RETURNING leases.name"
+    );
+    let row = |(token, lasts): (&FencingToken, &SignedDuration)| json!({ "name": token.lease, "fence": token.number, "lasts": whole(*lasts) });
+    let rows = serde_json::to_string(&tokens.iter().zip(lasts).map(row).collect::<Vec<_>>())?;
+    let renewed = connection.all(sql, params![rows], |row| row.get::<String>(0))?;
+    let renewed: BTreeSet<String> = renewed.into_iter().collect();
+    let grant = |(token, lasts): (&FencingToken, &SignedDuration)| {
+        renewed.contains(&token.lease).then(|| Grant { token: token.clone(), lasts: Some(*lasts) })
     };
-    tokens.iter().zip(lasts).map(renewed).collect()
+    Ok(tokens.iter().zip(lasts).map(grant).collect())
 }
 
 /// Ends leases now. Their rows stay, so that their numbers grow on.
@@ -177,8 +209,14 @@ pub fn renew(
 /// # Errors
 /// As the statements'.
 pub fn release(connection: &dyn Connection, tokens: &[FencingToken]) -> Result<()> {
-    let sql = concat!("UPDATE leases SET owner = '', until = ", now!(), " WHERE name = ?1 AND fence = ?2");
-    tokens.iter().try_for_each(|token| connection.execute(sql, params![token.lease, token.number]).map(drop))
+    let sql = concat!(
+        "UPDATE leases SET owner = '', until = ",
+        now!(),
+        " FROM ",
+        given!("name TEXT, fence BIGINT"),
+        " WHERE leases.name = given.name AND leases.fence = given.fence"
+    );
+    connection.execute(sql, params![named(tokens)?]).map(drop)
 }
 
 /// Those of the tokens that are good, until this transaction ends.
@@ -191,21 +229,29 @@ pub fn good(
     fenced: Fenced,
 ) -> Result<BTreeSet<FencingToken>> {
     let sql = match fenced {
-        Fenced::Claim => {
-            concat!("SELECT 1 FROM leases WHERE name = ?1 AND fence = ?2 AND until > ", now!(), " FOR SHARE")
-        }
-        Fenced::Settle => "SELECT 1 FROM leases WHERE name = ?1 AND fence = ?2 FOR SHARE",
+        Fenced::Claim => concat!(
+            "SELECT leases.name, leases.fence FROM leases JOIN ",
+            given!("name TEXT, fence BIGINT"),
+            " ON leases.name = given.name AND leases.fence = given.fence WHERE leases.until > ",
+            now!(),
+            " FOR SHARE OF leases"
+        ),
+        Fenced::Settle => concat!(
+            "SELECT leases.name, leases.fence FROM leases JOIN ",
+            given!("name TEXT, fence BIGINT"),
+            " ON leases.name = given.name AND leases.fence = given.fence FOR SHARE OF leases"
+        ),
     };
-    let mut good = BTreeSet::new();
-    for token in tokens {
-        // A command that works nothing else has none.
-        let is_unfenced = token.number == 0;
-        let given = params![token.lease, token.number];
-        if is_unfenced || connection.optional(sql, given, |row| row.get::<i64>(0))?.is_some() {
-            good.insert(token.clone());
-        }
-    }
+    let token = |row: &Row<'_>| Ok(FencingToken { lease: row.get(0)?, number: row.get(1)? });
+    let mut good: BTreeSet<FencingToken> = connection.all(sql, params![named(tokens)?], token)?.into_iter().collect();
+    // A command that works nothing else has none.
+    good.extend(tokens.iter().filter(|token| token.number == 0).cloned());
     Ok(good)
+}
+
+fn named<'t>(tokens: impl IntoIterator<Item = &'t FencingToken>) -> Result<String> {
+    let row = |token: &FencingToken| json!({ "name": token.lease, "fence": token.number });
+    Ok(serde_json::to_string(&tokens.into_iter().map(row).collect::<Vec<_>>())?)
 }
 
 /// Takes up what an earlier holder left under way; `None` where the token is not good.
@@ -221,7 +267,7 @@ pub fn take_over(
     if good(connection, &BTreeSet::from([token.clone()]), Fenced::Claim)?.is_empty() {
         return Ok(None);
     }
-    take_over::take_over(connection, &token.lease, channels, now).map(Some)
+    Ok(take_over::take_over(connection, &[(&token.lease, channels)], now)?.pop())
 }
 
 fn whole(duration: SignedDuration) -> i64 {

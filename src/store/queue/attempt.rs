@@ -101,7 +101,7 @@ pub struct Fallback {
 }
 
 /// The pacing that outlives a restart.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PacingState {
     /// Credential and attempt of each slot.
     pub slots: Vec<(String, i64)>,

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::store::StoreFuture;
 use crate::store::fencing::FencingToken;
-use crate::store::leases::{Announcement, Grant, Leases, Roster};
+use crate::store::leases::{AcquiredLease, Announcement, Grant, Leases, Roster, WantedLease};
 use crate::store::queue::Queue;
 use crate::store::queue::attempt::PacingState;
 use crate::store::sqlite::Sqlite;
@@ -28,9 +28,20 @@ impl Leases for Sqlite {
         Box::pin(future::ready(Ok(())))
     }
 
-    fn acquire(&self, lease: &str, _instance: &str, _lasts: SignedDuration) -> StoreFuture<'_, Option<Grant>> {
-        let token = FencingToken { lease: lease.to_owned(), number: 0 };
-        Box::pin(future::ready(Ok(Some(unlimited(token)))))
+    fn acquire(
+        &self,
+        wanted: Vec<WantedLease>,
+        _instance: &str,
+        _now: Timestamp,
+    ) -> StoreFuture<'_, Vec<Option<AcquiredLease>>> {
+        Box::pin(async move {
+            let taken = self.taken_slots().await?;
+            let acquired = |WantedLease { lease, .. }: WantedLease| {
+                let pacing = pacing_of(&lease, taken.clone());
+                Some(AcquiredLease { grant: unlimited(FencingToken { lease, number: 0 }), pacing })
+            };
+            Ok(wanted.into_iter().map(acquired).collect())
+        })
     }
 
     fn renew(&self, tokens: Vec<FencingToken>, _lasts: Vec<SignedDuration>) -> StoreFuture<'_, Vec<Option<Grant>>> {
@@ -48,17 +59,18 @@ impl Leases for Sqlite {
         _channels: Vec<String>,
         _now: Timestamp,
     ) -> StoreFuture<'_, Option<PacingState>> {
-        Box::pin(async move {
-            let mut taken = self.taken_slots().await?;
-            taken.slots.retain(|(credential, _)| *credential == token.lease);
-            taken.closed.retain(|(credential, ..)| *credential == token.lease);
-            Ok(Some(taken))
-        })
+        Box::pin(async move { Ok(Some(pacing_of(&token.lease, self.taken_slots().await?))) })
     }
 
     fn woken(&self) -> BoxFuture<'_, Vec<String>> {
         Box::pin(future::pending())
     }
+}
+
+fn pacing_of(lease: &str, mut taken: PacingState) -> PacingState {
+    taken.slots.retain(|(credential, _)| *credential == lease);
+    taken.closed.retain(|(credential, ..)| *credential == lease);
+    taken
 }
 
 fn unlimited(token: FencingToken) -> Grant {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,9 +12,12 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use orderbell::flow::Clock;
 use orderbell::store::fencing::FencingToken;
-use orderbell::store::leases::{Announcement, Grant, HeldLease, Leases, ListedInstance, Roster};
+use orderbell::store::leases::{
+    AcquiredLease, Announcement, Grant, HeldLease, Leases, ListedInstance, Roster, WantedLease,
+};
 use orderbell::store::queue::attempt::PacingState;
 use orderbell::store::sql::take_over;
+use orderbell::store::sql::take_over::TakenCredential;
 use orderbell::store::{StoreError, StoreFuture};
 use rusqlite::Connection;
 
@@ -51,7 +54,7 @@ impl LeaseTable {
 
     /// The connection of one instance.
     pub fn connect(self: &Arc<Self>) -> Arc<Connected> {
-        Arc::new(Connected { table: self.clone(), is_cut: AtomicBool::new(false) })
+        Arc::new(Connected { table: self.clone(), is_cut: AtomicBool::new(false), changes: AtomicUsize::new(0) })
     }
 
     /// Who holds which lease now, by the lease.
@@ -71,9 +74,24 @@ impl LeaseTable {
 pub struct Connected {
     table: Arc<LeaseTable>,
     pub is_cut: AtomicBool,
+    /// How often it was asked for something that changes the table.
+    changes: AtomicUsize,
 }
 
 impl Connected {
+    /// How often the table was changed since this was asked last.
+    pub fn changes(&self) -> usize {
+        self.changes.swap(0, Ordering::AcqRel)
+    }
+
+    fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Rows, SignedDuration) -> T,
+    ) -> BoxFuture<'static, Result<T, StoreError>> {
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.ask(work)
+    }
+
     fn ask<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Rows, SignedDuration) -> T,
@@ -103,6 +121,18 @@ impl Rows {
         Roster { instances: listed.collect(), leases: held.collect() }
     }
 
+    fn acquire(&mut self, wanted: &WantedLease, instance: &str, now: SignedDuration) -> Option<Grant> {
+        let WantedLease { lease, lasts, .. } = wanted;
+        let before = self.leases.get(lease);
+        if before.is_some_and(|row| row.until > now && row.owner != instance) {
+            return None;
+        }
+        let fence = before.map_or(1, |row| row.fence + 1);
+        self.leases.insert(lease.clone(), Row { owner: instance.to_owned(), fence, until: now + *lasts });
+        self.holders.push((lease.clone(), instance.to_owned()));
+        Some(Grant { token: FencingToken { lease: lease.clone(), number: fence }, lasts: Some(*lasts) })
+    }
+
     fn has(&self, token: &FencingToken) -> bool {
         self.leases.get(&token.lease).is_some_and(|row| row.fence == token.number)
     }
@@ -114,7 +144,7 @@ impl Leases for Connected {
     }
 
     fn announce(&self, instance: Announcement) -> StoreFuture<'_, Roster> {
-        self.ask(|rows, now| {
+        self.change(|rows, now| {
             rows.instances.insert(instance.id.clone(), (instance, now));
             rows.roster(now)
         })
@@ -125,24 +155,35 @@ impl Leases for Connected {
     }
 
     fn withdraw(&self, instance: &str) -> StoreFuture<'_, ()> {
-        self.ask(|rows, _| drop(rows.instances.remove(instance)))
+        self.change(|rows, _| drop(rows.instances.remove(instance)))
     }
 
-    fn acquire(&self, lease: &str, instance: &str, lasts: SignedDuration) -> StoreFuture<'_, Option<Grant>> {
-        self.ask(|rows, now| {
-            let before = rows.leases.get(lease);
-            if before.is_some_and(|row| row.until > now && row.owner != instance) {
-                return None;
-            }
-            let fence = before.map_or(1, |row| row.fence + 1);
-            rows.leases.insert(lease.to_owned(), Row { owner: instance.to_owned(), fence, until: now + lasts });
-            rows.holders.push((lease.to_owned(), instance.to_owned()));
-            Some(Grant { token: FencingToken { lease: lease.to_owned(), number: fence }, lasts: Some(lasts) })
+    fn acquire(
+        &self,
+        wanted: Vec<WantedLease>,
+        instance: &str,
+        at: Timestamp,
+    ) -> StoreFuture<'_, Vec<Option<AcquiredLease>>> {
+        let (path, instance) = (self.table.path.clone(), instance.to_owned());
+        let acquired = self.change(move |rows, now| {
+            let one = |wanted: &WantedLease| rows.acquire(wanted, &instance, now);
+            wanted.iter().map(one).collect::<Vec<_>>().into_iter().zip(wanted).collect::<Vec<_>>()
+        });
+        Box::pin(async move {
+            let acquired = acquired.await?;
+            let connection = Connection::open(path).expect("the store opens");
+            connection.busy_timeout(Duration::from_secs(5)).expect("it waits");
+            let taken_over = |(grant, wanted): (Option<Grant>, WantedLease)| {
+                let taken: [TakenCredential<'_>; 1] = [(&wanted.lease, &wanted.channels)];
+                let pacing = take_over::take_over(&connection, &taken, at).expect("it is taken up").remove(0);
+                grant.map(|grant| AcquiredLease { grant, pacing })
+            };
+            Ok(acquired.into_iter().map(taken_over).collect())
         })
     }
 
     fn renew(&self, tokens: Vec<FencingToken>, lasts: Vec<SignedDuration>) -> StoreFuture<'_, Vec<Option<Grant>>> {
-        self.ask(|rows, now| {
+        self.change(|rows, now| {
             let renewed = tokens.into_iter().zip(lasts).map(|(token, lasts)| {
                 let row = rows.leases.get_mut(&token.lease).filter(|row| row.fence == token.number)?;
                 row.until = now + lasts;
@@ -153,7 +194,7 @@ impl Leases for Connected {
     }
 
     fn release(&self, tokens: Vec<FencingToken>) -> StoreFuture<'_, ()> {
-        self.ask(|rows, now| {
+        self.change(|rows, now| {
             for token in tokens.into_iter().filter(|token| rows.has(token)).collect::<Vec<_>>() {
                 let row = rows.leases.get_mut(&token.lease).expect("it is there");
                 (row.owner, row.until) = (String::new(), now);
@@ -175,7 +216,7 @@ impl Leases for Connected {
             }
             let connection = Connection::open(path).expect("the store opens");
             connection.busy_timeout(Duration::from_secs(5)).expect("it waits");
-            Ok(Some(take_over::take_over(&connection, &token.lease, &channels, now).expect("it is taken up")))
+            Ok(take_over::take_over(&connection, &[(&token.lease, &channels)], now).expect("it is taken up").pop())
         })
     }
 

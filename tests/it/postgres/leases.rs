@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use orderbell::domain::retry::Step;
 use orderbell::store;
 use orderbell::store::fencing::FencingToken;
-use orderbell::store::leases::{Announcement, Grant};
+use orderbell::store::leases::{AcquiredLease, Announcement, Grant, WantedLease};
 use orderbell::store::queue::attempt::{Claim, Claimed, Settle};
 use orderbell::store::{Store, StoreError};
 
@@ -16,7 +16,9 @@ const LONG: SignedDuration = SignedDuration::from_mins(5);
 const PAST: SignedDuration = SignedDuration::from_millis(-1);
 
 async fn acquired(store: &dyn Store, lease: &str, instance: &str, lasts: SignedDuration) -> Option<FencingToken> {
-    store.acquire(lease, instance, lasts).await.expect("asked").map(|Grant { token, .. }| token)
+    let wanted = WantedLease { lease: lease.to_owned(), lasts, channels: Vec::new() };
+    let acquired = store.acquire(vec![wanted], instance, at(0)).await.expect("asked").remove(0);
+    acquired.map(|AcquiredLease { grant: Grant { token, .. }, .. }| token)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,6 +42,58 @@ async fn a_lease_has_one_holder_and_its_number_grows_with_each() {
     let held = store.roster().await.expect("asked").leases.remove(0);
     assert_eq!((held.token, held.instance.as_str()), (second, "two"), "an older token releases nothing");
     assert!(held.lasts.is_some_and(|lasts| lasts > LONG - SignedDuration::from_mins(1) && lasts <= LONG));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_leases_are_acquired_and_renewed_and_released_by_one_change_each() {
+    let Some(database) = Database::make().await else { return };
+    let store = store::open(&database.store_url(), at(0)).await.expect("the store opens");
+    let delivery = one(&*store, placed("1", &["channel 7"])).await;
+    let others = acquired(&*store, "credential 3", "two", LONG).await.expect("it is free");
+    let number = async || store.version().await.expect("asked");
+    let wanted: Vec<WantedLease> = (0..300)
+        .map(|one| WantedLease {
+            lease: format!("credential {one}"),
+            lasts: LONG,
+            channels: vec![format!("channel {one}")],
+        })
+        .collect();
+    // What was under way at one of them is taken up.
+    let token = acquired(&*store, "credential 7", "gone", LONG).await.expect("it is free");
+    let claim = Claim {
+        credential: Some("credential 7".to_owned()),
+        token: token.clone(),
+        ..again(&*store, delivery, 1).await
+    };
+    let Ok(Claimed::Yes(attempt)) = store.claim(claim).await else { panic!("it may be made") };
+    store.renew(vec![token], vec![PAST]).await.expect("asked");
+    let before = number().await;
+    let acquired = store.acquire(wanted.clone(), "one", at(100)).await.expect("asked");
+    assert_eq!(number().await, before + 1, "one change");
+    for (place, (wanted, acquired)) in wanted.iter().zip(&acquired).enumerate() {
+        let Some(AcquiredLease { grant, pacing }) = acquired else {
+            assert_eq!(place, 3, "another one has it");
+            continue;
+        };
+        let number = if place == 7 { 2 } else { 1 };
+        assert_eq!(grant.token, FencingToken { lease: wanted.lease.clone(), number });
+        let slots = if place == 7 { vec![("credential 7".to_owned(), attempt)] } else { Vec::new() };
+        assert_eq!(pacing.slots, slots, "{place}");
+    }
+    let (known, _) = store.load(vec![delivery], at(100)).await.expect("reading");
+    assert!(known[0].maybe_accepted, "its answer is lost");
+    let mut tokens: Vec<FencingToken> = acquired.into_iter().flatten().map(|acquired| acquired.grant.token).collect();
+    tokens.insert(3, FencingToken { number: 9, ..others });
+    let before = number().await;
+    let renewed = store.renew(tokens.clone(), vec![LONG; tokens.len()]).await.expect("asked");
+    assert_eq!(number().await, before + 1, "one change");
+    let places = renewed.iter().enumerate().filter(|(_, grant)| grant.is_none()).map(|(place, _)| place);
+    assert_eq!(places.collect::<Vec<_>>(), [3], "an older token renews nothing");
+    store.release(tokens).await.expect("asked");
+    assert_eq!(number().await, before + 2, "one change");
+    let roster = store.roster().await.expect("asked");
+    assert_eq!(roster.leases.iter().map(|held| held.instance.as_str()).collect::<Vec<_>>(), ["two"]);
     store.close().await;
 }
 
