@@ -12,6 +12,9 @@ pub enum StartError {
     Channel { channel: String, reason: String },
     #[error("the templates do not compile: {0}")]
     Templates(#[from] TemplateErrors),
+    /// A person has stopped a test send.
+    #[error("it was interrupted; a message that was under way may have arrived, and is not sent again")]
+    Interrupted,
     /// It ran, and stopped by itself.
     #[error("the task \"{task}\" ended again and again; the log says why")]
     GivenUp { task: String },

@@ -1,7 +1,7 @@
 //! A message that a person has sent to try a channel: through the running daemon, or where none runs through a worker of its
 //! own; in both cases on the way of real messages, pacing included.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::domain::route::Target;
 use crate::domain::route_decision::RouteDecisions;
 use crate::domain::template::Templates;
 use crate::flow::clock_skew::ClockSkews;
+use crate::flow::command_lease::CommandLease;
 use crate::flow::composing::Composing;
 use crate::flow::context::WorkerContext;
 use crate::flow::notice::Notices;
@@ -31,7 +32,6 @@ use crate::flow::worker::ChannelWorker;
 use crate::flow::{Clock, Current, ids};
 use crate::store::address::StoreUrl;
 use crate::store::ingest::Record;
-use crate::store::leases::{AcquiredLease, WantedLease};
 use crate::store::queue::attempt::{PacingState, TestSend};
 use crate::store::queue::pending::{ParkedRow, UNREADY};
 use crate::store::{self, Store, StoreError};
@@ -52,6 +52,8 @@ pub struct TestSender<'a> {
     pub sender: Sender,
     /// What stands in the file, by channel, where another configuration is in force.
     pub file: Option<BTreeMap<String, EffectiveSettings>>,
+    /// Cancelled when a person asks for an end.
+    pub stop: CancellationToken,
 }
 
 /// Who sends a test message.
@@ -162,12 +164,15 @@ impl TestSender<'_> {
             }
         };
         let patience = (way.longest(channel.settings.timeout) + PATIENCE).unsigned_abs();
-        let ended = tokio::time::timeout(patience, over).await;
-        let test_send = match ended {
-            Ok(test_send) => test_send?,
-            Err(_) => store.test_send(delivery, credential).await?,
+        let waiting = self.unless_stopped(async { Ok(tokio::time::timeout(patience, over).await) }).await;
+        let test_send = match waiting {
+            Ok(Ok(test_send)) => test_send,
+            Ok(Err(_)) => store.test_send(delivery, credential).await.map_err(StartError::from),
+            Err(stopped) => Err(stopped),
         };
+        // However that went, nobody sends it again.
         store.take_back(delivery, self.clock.now()).await?;
+        let test_send = test_send?;
         Ok(Fared::Tried(test_send.unwrap_or_else(vanished)))
     }
 
@@ -175,42 +180,44 @@ impl TestSender<'_> {
         store::open_beside(self.store).await?.parking(name).await
     }
 
-    /// The right to send to a channel for as long as it may take, and what is known of its pacing.
-    async fn tenure(
-        &self,
-        store: &dyn Store,
-        name: &str,
-        channel: &ConfiguredChannel,
-    ) -> Result<(Arc<Tenure>, PacingState), StartError> {
-        let (clock, way) = (&self.clock, channel.way.channel());
-        let credential = way.credential();
-        if !store.is_shared() {
-            return Ok((Tenure::unlimited(&credential), store.taken_slots().await?));
-        }
-        let (asked, lasts) = (clock.elapsed(), way.longest(channel.settings.timeout) * 2 + PATIENCE);
-        let sender = format!("test {}", ids::unique().simple());
-        let wanted = WantedLease { lease: credential, lasts, channels: vec![name.to_owned()] };
-        let acquired = store.acquire(vec![wanted], &sender, clock.now()).await?.pop().flatten();
-        let AcquiredLease { grant, pacing } = acquired.ok_or_else(held)?;
-        let until = asked.saturating_add(clock.of_real(lasts));
-        Ok((Tenure::until(grant.token, until, asked, BTreeSet::from([name.to_owned()])), pacing))
-    }
-
     /// Where no daemon runs.
     async fn send_here(&self, name: &str, channel: &ConfiguredChannel) -> Result<TestSend, StartError> {
-        let clock = self.clock.clone();
-        let (record, delivery) = record(name, clock.now());
         // It is read before the store is opened as the daemon does. No store, or an older one, is made or brought up to date first.
         let before = self.parking(name).await;
-        let store = store::open(self.store, clock.now()).await?;
+        let store = store::open(self.store, self.clock.now()).await?;
         let before = match before {
             Ok(before) => before,
             Err(_) => store.parking(name).await?,
         };
+        let (credential, timeout) = (channel.way.channel().credential(), channel.settings.timeout);
+        let acquired = CommandLease::acquire(store.clone(), &credential, name, timeout, &self.clock).await?;
+        let (lease, pacing) = acquired.ok_or_else(held)?;
+        let (record, delivery) = record(name, self.clock.now());
+        let sending = self.send_leased((&store, lease.tenure(), pacing), name, channel, record, delivery);
+        let sent = self.unless_stopped(sending).await;
+        // However that went: nobody sends it again, the channel is parked as it was, and free.
+        let taken_back = store.take_back(delivery, self.clock.now()).await;
+        let left = store.leave_parking(name, before).await;
+        lease.release().await;
+        store.close().await;
+        let sent = sent?;
+        taken_back.and(left)?;
+        Ok(sent.unwrap_or_else(vanished))
+    }
+
+    /// Sends it as long as the channel is this command's.
+    async fn send_leased(
+        &self,
+        (store, tenure, pacing): (&Arc<dyn Store>, &Arc<Tenure>, PacingState),
+        name: &str,
+        channel: &ConfiguredChannel,
+        record: Record,
+        delivery: DeliveryId,
+    ) -> Result<Option<TestSend>, StartError> {
+        let clock = self.clock.clone();
         store.record(record).await?;
         let notifier = Notifier::default();
         let notices = Notices::new(store.clone(), Current::new(RoutingSnapshot::default()), notifier.clone());
-        let (tenure, pacing) = self.tenure(&*store, name, channel).await?;
         let pacers = Pacers::take_up(pacing, clock.now(), clock.elapsed());
         let context = WorkerContext {
             store: store.clone(),
@@ -218,7 +225,7 @@ impl TestSender<'_> {
             notifier,
             notices,
             clock_skews: ClockSkews::default(),
-            clock: clock.clone(),
+            clock,
             pacers,
             composing: Composing::default(),
             shared: SharedMessages::default(),
@@ -228,12 +235,12 @@ impl TestSender<'_> {
         // How long the credential is rate-limited is in the store.
         let _ = runner.send_only(delivery, PATIENCE).await;
         drop(runner);
-        let test_send = store.test_send(delivery, channel.way.channel().credential()).await?;
-        store.take_back(delivery, clock.now()).await?;
-        store.leave_parking(name, before).await?;
-        store.release(vec![tenure.token().clone()]).await?;
-        store.close().await;
-        Ok(test_send.unwrap_or_else(vanished))
+        Ok(store.test_send(delivery, channel.way.channel().credential()).await?)
+    }
+
+    /// As long as nobody asks for a stop.
+    async fn unless_stopped<T>(&self, sending: impl Future<Output = Result<T, StartError>>) -> Result<T, StartError> {
+        self.stop.run_until_cancelled(sending).await.unwrap_or(Err(StartError::Interrupted))
     }
 }
 

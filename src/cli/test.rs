@@ -5,13 +5,14 @@ use std::path::Path;
 use clap::Args;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::app::test_send::{Fared, Sender, TestSender, Tested};
 use crate::channel::{kinds, remedy};
 use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
 use crate::cli::test_values::{self, Differing};
-use crate::cli::{configuration, message, output};
+use crate::cli::{configuration, message, output, signals};
 use crate::config::configured::ConfiguredChannel;
 use crate::config::context::SecretReading;
 use crate::domain::effective::SettingsComparison;
@@ -80,7 +81,9 @@ pub async fn run(test: Test, file: &Path) -> Result<(), Failure> {
         return Err(Failure::Configuration(missing));
     }
     let templates = Current::new(message::templates(part.templates.as_deref())?);
-    let tester = TestSender { store, clock, templates, sender, file: in_force::unused_settings(file) };
+    let stop = CancellationToken::new();
+    signals::obey(stop.clone(), None)?;
+    let tester = TestSender { store, clock, templates, sender, file: in_force::unused_settings(file), stop };
     let mut findings = Vec::new();
     for (name, channel) in channels {
         let sent =

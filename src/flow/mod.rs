@@ -4,6 +4,7 @@ pub mod backups;
 pub mod channel_queue;
 pub mod chart_cache;
 pub mod clock_skew;
+pub mod command_lease;
 pub mod composing;
 pub mod context;
 pub mod delivery;

@@ -9,5 +9,6 @@ mod plans;
 mod pooled;
 mod relay;
 mod session;
+mod test_lease;
 mod tls;
 mod versions;
