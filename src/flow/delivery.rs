@@ -17,7 +17,7 @@ use crate::domain::retry;
 use crate::domain::retry::{Answer, DeliveryProgress, Outcome, Step};
 use crate::flow::context::{LEASE_MARGIN, SendContext};
 use crate::flow::delivery::compose::OutgoingMessage;
-use crate::flow::delivery::leased::{Kept, keep, unleased, within};
+use crate::flow::delivery::leased::{Kept, keep, unleased, unsent, within};
 use crate::flow::notice::Topic;
 use crate::flow::pacers::Permit;
 use crate::flow::recipient_round::{FollowUp, RecipientRound, RoundResult};
@@ -121,11 +121,12 @@ impl PartAttempt<'_> {
         };
         permit.bind(attempt);
         let due = &self.outgoing.leader;
-        let answer = self.send().await;
+        let sent = self.send().await;
         let ended = context.clock.now();
         channel.http.clock_ahead().into_iter().for_each(|ahead| context.clock_skews.note(&channel.name, ended, ahead));
         permit.ended();
-        let (answer, pacing) = self.learn(answer, ended);
+        let is_unsent = sent.is_none();
+        let (answer, pacing) = self.learn(sent.unwrap_or_else(unsent), ended);
         let progress = DeliveryProgress {
             delivery: due.id,
             attempts: self.attempts,
@@ -134,7 +135,11 @@ impl PartAttempt<'_> {
             late: due.late.contains(&self.part().index),
             probes: self.sending.probes,
         };
-        let step = retry::next(&answer.outcome, progress, &channel.settings.retry, ended);
+        let step = match is_unsent {
+            // The receiver was not asked, so nothing of the schedule is used up.
+            true => Step::Wait { until: ended, spends: false },
+            false => retry::next(&answer.outcome, progress, &channel.settings.retry, ended),
+        };
         // Where recipients are attempted one by one, the delivery ends with the last.
         let next = round.as_ref().filter(|_| self.more_parts()).and_then(|_| self.sending.go_on());
         let behind = match (self.more_parts(), &next) {
@@ -233,20 +238,20 @@ impl PartAttempt<'_> {
         }
     }
 
-    async fn send(&self) -> Answer {
+    /// `None`: the lease ended while the attempt was begun, so nothing was sent.
+    async fn send(&self) -> Option<Answer> {
         let SendContext { channel, context, .. } = self.sending;
         let (due, part) = (&self.outgoing.leader, self.part());
         if !self.sending.is_leased() {
-            let detail = "the lease of the channel ended before the message was sent".to_owned();
-            return Answer { outcome: Outcome::Retry { after: None }, detail };
+            return None;
         }
         let key = idempotency_key(due.id, render::round(channel, due), part.index, part.form);
         let context = Attempt { key, kind: due.event.kind.clone(), now: context.clock.now() };
         let sent = AssertUnwindSafe(channel.channel.send(&channel.http, part, &context)).catch_unwind();
-        match within(self.sending, sent).await {
+        Some(match within(self.sending, sent).await {
             Some(sent) => sent.unwrap_or_else(|_| own_fault(Outcome::Unknown, "sending")),
             None => unleased(),
-        }
+        })
     }
 
     /// What the answer says of the credential.

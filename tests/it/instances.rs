@@ -128,6 +128,26 @@ async fn one_that_cannot_renew_its_leases_sends_nothing_once_they_are_short_of_t
 }
 
 #[tokio::test]
+async fn a_message_whose_lease_ends_while_its_attempt_is_begun_is_not_sent_and_uses_up_no_step() {
+    let mut house = House::new();
+    let one = house.instance("one", &["erp"]);
+    one.look().await;
+    one.claim_takes_s.store(A_LEASE_S - 2, Ordering::Release);
+    house.order(&["erp"]).await;
+    one.wake();
+    let row = house.until(|row| row.answer.is_some()).await;
+    assert_eq!(row.answer.as_deref(), Some("the lease of the channel ended before the message was sent"));
+    assert_eq!((row.state.as_str(), row.due_at), ("waiting", house.now()));
+    assert!(!house.has_more(), "it was not sent");
+    let (known, _) = house.store.load(vec![row.id], house.now()).await.expect("reading");
+    assert_eq!(known[0].spent, 0);
+    // The lease has not ended by the database's clock; it is renewed, and the message goes out at once.
+    one.look().await;
+    assert_eq!(house.next(&[&one]).await.instance, "one");
+    house.until(|row| row.state == "delivered").await;
+}
+
+#[tokio::test]
 async fn one_instance_leads_and_another_does_when_it_is_gone() {
     let house = House::new();
     let (one, two) = (house.instance("one", &["erp"]), house.instance("two", &["erp"]));

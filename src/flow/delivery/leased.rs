@@ -29,6 +29,12 @@ pub async fn within<T>(sending: &SendContext, send: impl Future<Output = T>) -> 
     .await
 }
 
+/// What is said of a message that was not sent, because the lease ended while its attempt was begun.
+pub fn unsent() -> Answer {
+    let detail = "the lease of the channel ended before the message was sent".to_owned();
+    Answer { outcome: Outcome::Retry { after: None }, detail }
+}
+
 /// What is said of a message that was under way when the lease ended.
 pub fn unleased() -> Answer {
     let detail = "the lease of the channel ended before the answer came".to_owned();

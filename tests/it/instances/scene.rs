@@ -27,6 +27,7 @@ use orderbell::flow::supervisor::Supervisor;
 use orderbell::flow::worker_pool::WorkerPool;
 use orderbell::flow::{Clock, Current};
 use orderbell::store::Store;
+use orderbell::store::history::list::DeliveryRow;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -53,6 +54,9 @@ struct Receiver {
     masking: Masking,
     /// It takes a message and answers nothing.
     is_silent: Arc<AtomicBool>,
+    /// So many seconds go by while its next attempt is begun in the store.
+    claim_takes_s: Arc<AtomicI64>,
+    elapsed_s: Arc<AtomicI64>,
 }
 
 impl Channel for Receiver {
@@ -70,6 +74,12 @@ impl Channel for Receiver {
 
     fn supports_digest(&self) -> bool {
         false
+    }
+
+    /// Asked when an attempt is about to be begun.
+    fn longest(&self, timeout: SignedDuration) -> SignedDuration {
+        self.elapsed_s.fetch_add(self.claim_takes_s.swap(0, Ordering::AcqRel), Ordering::AcqRel);
+        timeout
     }
 
     fn write(&self, _: &Message, form: PartForm) -> Vec<Part> {
@@ -110,6 +120,8 @@ pub struct OneInstance {
     pub leases: Arc<Connected>,
     /// Its receivers answer nothing.
     pub is_silent: Arc<AtomicBool>,
+    /// So many seconds go by while the next attempt is begun.
+    pub claim_takes_s: Arc<AtomicI64>,
     pub stop: CancellationToken,
     pub supervisor: Supervisor,
     notifier: Notifier,
@@ -141,6 +153,24 @@ impl House {
 
     /// An instance with these channels, which has not looked for leases yet.
     pub fn instance(&self, name: &str, channels: &[&str]) -> OneInstance {
+        let (is_silent, claim_takes_s): (Arc<AtomicBool>, Arc<AtomicI64>) = Default::default();
+        let receiver = |channel: &&str| {
+            let receiver: Arc<dyn Channel> = Arc::new(Receiver {
+                from: Sent { instance: name.to_owned(), channel: (*channel).to_owned() },
+                tell: self.tell.clone(),
+                masking: Masking::default(),
+                is_silent: is_silent.clone(),
+                claim_takes_s: claim_takes_s.clone(),
+                elapsed_s: self.elapsed_s.clone(),
+            });
+            ((*channel).to_owned(), receiver)
+        };
+        let one = self.instance_with(name, channels.iter().map(receiver).collect());
+        OneInstance { is_silent, claim_takes_s, ..one }
+    }
+
+    /// As [`House::instance`], with channels of the test's own.
+    pub fn instance_with(&self, name: &str, channels: Vec<(String, Arc<dyn Channel>)>) -> OneInstance {
         let (leases, clock) = (self.table.connect(), self.clock.clone());
         let instance = Instance::new(name, 1, "x".to_owned(), Uuid::now_v7());
         let pacers = Pacers::default();
@@ -159,19 +189,30 @@ impl House {
             shared: SharedMessages::default(),
         };
         let mut pool = WorkerPool::new(context, supervisor.clone(), keeper.tenures.clone());
-        let is_silent: Arc<AtomicBool> = Arc::default();
-        for channel in channels {
-            let from = Sent { instance: name.to_owned(), channel: (*channel).to_owned() };
-            let receiver =
-                Receiver { from, tell: self.tell.clone(), masking: Masking::default(), is_silent: is_silent.clone() };
+        for (name, channel) in channels {
             pool.start(WorkerChannel {
-                name: (*channel).to_owned(),
-                channel: Arc::new(receiver),
+                name,
+                channel,
                 http: Http::new(&Settings::default()).expect("a client"),
                 settings: toml::from_str::<ChannelSettings>("kind = 'webhook'\nlanguage = 'en'").expect("settings"),
             });
         }
-        OneInstance { keeper, leases, is_silent, stop, supervisor, notifier, _pool: pool }
+        let (is_silent, claim_takes_s) = Default::default();
+        OneInstance { keeper, leases, is_silent, claim_takes_s, stop, supervisor, notifier, _pool: pool }
+    }
+
+    /// Waits until the first delivery stands as wanted. The store has no signal for its changes, so it is asked again and again.
+    pub async fn until(&self, wanted: impl Fn(&DeliveryRow) -> bool) -> DeliveryRow {
+        let looking = async {
+            loop {
+                let first = self.store.deliveries(None).await.expect("reading").into_iter().next();
+                match first.filter(|row| wanted(row)) {
+                    Some(row) => return row,
+                    None => tokio::time::sleep(Duration::from_millis(10)).await,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, looking).await.expect("in time")
     }
 
     /// An order for each of these channels.
@@ -210,6 +251,11 @@ impl House {
 }
 
 impl OneInstance {
+    /// Something may be due.
+    pub fn wake(&self) {
+        self.notifier.wake_all();
+    }
+
     pub async fn look(&self) {
         self.keeper.look().await.expect("it can look");
     }
