@@ -60,6 +60,12 @@ impl Tenure {
         !self.lost.is_cancelled() && now.saturating_add(time) < self.state().until
     }
 
+    /// How long the lease runs yet; `None`: without end.
+    pub fn remaining(&self, now: Elapsed) -> Option<SignedDuration> {
+        let until = self.state().until;
+        (until != Elapsed::MAX).then(|| until.saturating_sub(now))
+    }
+
     /// The lease was renewed, as asked for at `now`.
     pub fn renewed(&self, until: Elapsed, now: Elapsed) {
         let mut state = self.state();

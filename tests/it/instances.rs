@@ -1,6 +1,7 @@
 //! Several instances on one store: each credential is worked by one at a time, and taken over when that one is gone.
 
 mod leases;
+mod mail;
 mod scene;
 
 use std::collections::BTreeMap;
@@ -145,6 +146,19 @@ async fn a_message_whose_lease_ends_while_its_attempt_is_begun_is_not_sent_and_u
     one.look().await;
     assert_eq!(house.next(&[&one]).await.instance, "one");
     house.until(|row| row.state == "delivered").await;
+}
+
+#[tokio::test]
+async fn a_send_that_is_never_answered_ends_with_its_lease() {
+    let mut house = House::new();
+    let one = house.instance("one", &["erp"]);
+    one.look().await;
+    one.is_silent.store(true, Ordering::Release);
+    house.order(&["erp"]).await;
+    house.next(&[&one]).await;
+    house.wait(A_LEASE_S);
+    let row = house.until(|row| row.answer.is_some()).await;
+    assert_eq!(row.answer.as_deref(), Some("the lease of the channel ended before the answer came"));
 }
 
 #[tokio::test]

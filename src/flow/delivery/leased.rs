@@ -15,18 +15,37 @@ use crate::store::queue::attempt::Settle;
 /// Between two tries to store an outcome.
 const SETTLE_AGAIN: Duration = Duration::from_secs(1);
 
-/// Goes on with a send as long as this instance holds the lease. It is looked at before each step, because a process that was
-/// frozen meanwhile goes on in the middle of one; `None`: the lease has ended.
+/// How long it is waited at most until it is looked whether the lease has ended: it may have been renewed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Goes on with a send as long as this instance holds the lease, so that none outlasts it, however long its steps may take. It
+/// is looked at before each step, because a process that was frozen meanwhile goes on in the middle of one, and while one is
+/// waited for; `None`: the lease has ended.
 pub async fn within<T>(sending: &SendContext, send: impl Future<Output = T>) -> Option<T> {
-    let (mut send, mut lost) = (pin!(send), pin!(sending.tenure.lost().cancelled()));
+    let (mut send, mut ended) = (pin!(send), pin!(ended(sending)));
     poll_fn(|context| {
-        let is_held = sending.tenure.outlasts(SignedDuration::ZERO, sending.context.clock.elapsed());
-        if !is_held || lost.as_mut().poll(context).is_ready() {
+        if !is_held(sending) || ended.as_mut().poll(context).is_ready() {
             return Poll::Ready(None);
         }
         send.as_mut().poll(context).map(Some)
     })
     .await
+}
+
+/// Returns when the lease has ended and was not renewed, or is lost.
+async fn ended(sending: &SendContext) {
+    let (tenure, clock) = (&sending.tenure, &sending.context.clock);
+    while is_held(sending) {
+        let Some(remaining) = tenure.remaining(clock.elapsed()) else { return tenure.lost().cancelled().await };
+        tokio::select! {
+            () = tenure.lost().cancelled() => {}
+            () = tokio::time::sleep(clock.real(remaining).min(LOOK_EVERY)) => {}
+        }
+    }
+}
+
+fn is_held(sending: &SendContext) -> bool {
+    sending.tenure.outlasts(SignedDuration::ZERO, sending.context.clock.elapsed())
 }
 
 /// What is said of a message that was not sent, because the lease ended while its attempt was begun.
