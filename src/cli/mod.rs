@@ -107,7 +107,8 @@ enum Command {
     Restore(restore::Restore),
     /// Moves the store into another database, with all that waits, and proves that nothing is missing there
     MoveStore(move_store::MoveStore),
-    /// Prints a commented configuration to begin with: the example, or what the sources and channels that you name need
+    /// Prints a commented configuration to begin with: the example, or what the sources and channels that you name need; or the
+    /// unit by which systemd runs the daemon
     Init(init::Init),
     /// Makes an access token for the admin listener: prints it once, and what the configuration says of it
     Token(token::Token),
@@ -160,7 +161,7 @@ pub fn main() -> ExitCode {
         Command::Backup(backup) => run(backup::run(backup, file)),
         Command::Restore(restore) => run(restore::run(restore, file)),
         Command::MoveStore(command) => run(move_store::run(command)),
-        Command::Init(init) => init::run(&init),
+        Command::Init(init) => init::run(&init, file),
         Command::Token(token) => token::run(&token),
         Command::Schema => schema::run(),
         Command::Completions(completions) => completions::run(&completions, Arguments::command()),

@@ -45,6 +45,7 @@ mod merchant;
 mod next_report;
 mod order;
 mod pacing;
+mod packaging;
 mod picture;
 mod postgres;
 mod queue;

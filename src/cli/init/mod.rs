@@ -1,6 +1,8 @@
-//! `orderbell init`: a commented configuration to begin with: the example, or the real form of chosen sources and channels.
+//! `orderbell init`: a commented configuration to begin with: the example, or the real form of chosen sources and channels; or
+//! the unit by which systemd runs the daemon.
 
 pub mod scaffold;
+pub mod systemd;
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -13,6 +15,7 @@ use clap::{Arg, Args, Command};
 
 use crate::cli::failure::Failure;
 use crate::cli::init::scaffold::{ScaffoldPlan, Wanted};
+use crate::cli::init::systemd::UnitPlan;
 use crate::cli::{example, output};
 
 #[derive(Args)]
@@ -35,12 +38,19 @@ pub struct Init {
     /// How the internet reaches this daemon, such as `https://bell.example.com`
     #[arg(long, value_name = "URL", value_parser = scaffold::public_url, requires_all = ["sources", "channels"])]
     public_url: Option<String>,
+    /// Instead of a configuration: the unit by which systemd runs the daemon with the configuration that --config names, or
+    /// orderbell.toml of this folder
+    #[arg(long, conflicts_with_all = ["sources", "channels"])]
+    systemd: bool,
     /// Write it to this file, which must not be there yet, instead of printing it
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-pub(super) fn run(init: &Init) -> Result<(), Failure> {
+pub(super) fn run(init: &Init, configuration: &Path) -> Result<(), Failure> {
+    if init.systemd {
+        return unit(init, configuration);
+    }
     let form = form(init)?;
     let text = form.as_deref().unwrap_or(example::TEXT);
     let Some(file) = &init.output else { return output::print(text) };
@@ -52,6 +62,16 @@ pub(super) fn run(init: &Init) -> Result<(), Failure> {
             "{file} is written; change it, then try it with `orderbell --config {file} check`"
         )),
     }
+}
+
+/// The unit, and with a file what to type next; printed, it says so in comments.
+fn unit(init: &Init, configuration: &Path) -> Result<(), Failure> {
+    let plan = UnitPlan::here(configuration)
+        .map_err(|error| Failure::Failed(format!("no unit can be made for {}: {error}", configuration.display())))?;
+    let text = plan.unit().map_err(Failure::Failed)?;
+    let Some(file) = &init.output else { return output::print(text) };
+    write(file, &text)?;
+    output::line(format_args!("{} is written. {}", file.display(), plan.next(file).join("\n")))
 }
 
 /// The real form, where sources and channels are named.
