@@ -21,7 +21,8 @@ fn accepted(unit: &str) {
         return say("the unit of systemd, because systemd-analyze is not there");
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let there = unit.lines().map(|line| if line.starts_with("ExecStart=") { "ExecStart=/bin/true serve" } else { line });
+    let there =
+        unit.lines().map(|line| if line.starts_with("ExecStart=") { "ExecStart=/bin/true serve" } else { line });
     std::fs::write(folder.path().join("orderbell.service"), there.collect::<Vec<_>>().join("\n")).expect("written");
     let read = run("systemd-analyze", &["verify", "--man=no", "./orderbell.service"], folder.path());
     let said = String::from_utf8_lossy(&read.stderr).into_owned();
@@ -113,4 +114,63 @@ fn init_writes_a_unit_for_the_configuration_that_is_named_and_says_what_to_type(
     assert_eq!(init(&["--source", "keeta"]).status.code(), Some(2));
     let nowhere = init(&["--config", "nowhere/orderbell.toml"]);
     assert_eq!(nowhere.status.code(), Some(1));
+}
+
+fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: &str) -> String {
+    std::fs::read_to_string(top().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn the_configuration_of_the_package_is_the_example_with_paths_that_its_daemon_may_write_to() {
+    let made = run("sed", &["-f", "packaging/debian/orderbell.toml.sed", "config.example.toml"], top());
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let (made, example) = (String::from_utf8(made.stdout).expect("text"), text("config.example.toml"));
+    let lines = made.lines().zip(example.lines()).filter(|(made, example)| made != example);
+    let changed: Vec<&str> = lines.map(|(made, _)| made.split("  ").next().unwrap_or_default()).collect();
+    let expected = [
+        "#:schema /usr/share/doc/orderbell/orderbell.schema.json",
+        "url = \"sqlite:/var/lib/orderbell/orderbell.db\" # or a database that several instances share: { env = \"ORDERBELL_STORE\" }, which is",
+        "# to = \"/var/lib/orderbell/backups\" # a folder, best on another disk; it is made where it is missing",
+    ];
+    assert_eq!(changed, expected);
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("orderbell.toml"), made).expect("written");
+    let checked = run(env!("CARGO_BIN_EXE_orderbell"), &["check"], folder.path());
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[test]
+fn whatever_the_package_is_made_of_is_there_and_its_scripts_can_be_read() {
+    let manifest: toml::Table = text("Cargo.toml").parse().expect("TOML");
+    let deb = &manifest["package"]["metadata"]["deb"];
+    let list = |value: &toml::Value| value.as_array().expect("a list").clone();
+    let string = |value: &toml::Value| value.as_str().expect("a text").to_owned();
+    let mut installed = Vec::new();
+    for asset in list(&deb["assets"]) {
+        let (from, to) = (string(&asset[0]), string(&asset[1]));
+        // What is built is made by `packaging/debian/build`.
+        assert!(from.starts_with("target/") || top().join(&from).is_file(), "{from} is not there");
+        let name = from.rsplit('/').next().unwrap_or_default();
+        installed.push(if to.ends_with('/') { format!("/{to}{name}") } else { format!("/{to}") });
+    }
+    for file in list(&deb["conf-files"]) {
+        assert!(installed.contains(&string(&file)), "{file} is not in the package");
+    }
+    let unit = format!("{}/orderbell.service", string(&deb["systemd-units"]["unit-scripts"]));
+    assert_eq!(text(&unit), PACKAGED);
+    for path in ["/usr/bin/orderbell", "/etc/orderbell/orderbell.toml"] {
+        assert!(PACKAGED.contains(path) && installed.iter().any(|file| file == path), "{path}");
+    }
+    for script in ["postinst", "prerm", "postrm"] {
+        let path = format!("{}/{script}", string(&deb["maintainer-scripts"]));
+        assert!(text(&path).contains("\n#DEBHELPER#\n"), "{path} has no place for what the unit needs");
+        assert!(run("sh", &["-n", &path], top()).status.success(), "{path}");
+    }
+    for script in ["build", "try"] {
+        assert!(run("bash", &["-n", &format!("packaging/debian/{script}")], top()).status.success(), "{script}");
+    }
 }
