@@ -1,12 +1,12 @@
-//! What the pages for contributors name is there: files, rooms, and names of the code.
+//! What the pages for contributors, and the one about installing, name is there: files, rooms, and names of the code.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::tidy::{ROOMS, read, rust_files};
 
-const PAGES: [&str; 2] = ["CONTRIBUTING.md", "docs/ARCHITECTURE.md"];
-const FOLDERS: [&str; 5] = ["benches/", "docs/", "src/", "templates/", "tests/"];
+const PAGES: [&str; 3] = ["CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/install.md"];
+const FOLDERS: [&str; 6] = ["benches/", "docs/", "packaging/", "src/", "templates/", "tests/"];
 
 fn page(path: &str) -> String {
     read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
