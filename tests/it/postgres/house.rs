@@ -83,7 +83,7 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let (address, shutdown) = (listener.local_addr().expect("an address"), CancellationToken::new());
         let templates = Templates::built_in().expect("they compile");
-        let listeners = Listeners { hooks: listener };
+        let listeners = Listeners { hooks: listener, admin: None };
         let run = app::run_on(store.clone(), templates, config, listeners, Clock::system(), shutdown.clone());
         Instance { address, shutdown, task: tokio::spawn(async move { run.await.expect("it runs") }), store }
     }
