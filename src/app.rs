@@ -37,6 +37,7 @@ use crate::flow::intake::Intake;
 use crate::flow::notice::Notices;
 use crate::flow::notifier::Notifier;
 use crate::flow::pacers::Pacers;
+use crate::flow::readiness::Readiness;
 use crate::flow::reports::ReportMaker;
 use crate::flow::service_manager::Condition;
 use crate::flow::shared_messages::SharedMessages;
@@ -212,8 +213,10 @@ async fn build(
     let intake = Arc::new(intake);
     let endpoint = hooks::routes(intake.clone(), Arc::new(charts), health.clone());
     let address = listeners.hooks.local_addr();
-    let admin =
-        listeners.admin.and_then(|it| admin::keep_answering(&supervisor, it, configured_admin.as_ref(), &clock));
+    let readiness = Arc::new(Readiness::new(health.clone(), store.clone(), routing.clone(), clock.clone()));
+    let admin = listeners.admin.and_then(|listener| {
+        admin::keep_answering(&supervisor, listener, configured_admin.as_ref(), readiness, &clock)
+    });
     keep_accepting(&supervisor, "accept loop", listeners.hooks, endpoint, limits, hooks::notes(intake, limits));
     if let (Some((watch, _)), Ok(address)) = (&watch, address) {
         let condition = Condition { health: health.clone(), store: store.clone(), address };

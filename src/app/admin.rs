@@ -1,14 +1,17 @@
 //! The admin listener: its limits, and who gets in by the configuration in force.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
 use crate::app::accepting::keep_accepting;
 use crate::config::listeners::ConfiguredAdmin;
 use crate::flow::Clock;
+use crate::flow::readiness::Readiness;
 use crate::flow::supervisor::Supervisor;
 use crate::web::admin;
+use crate::web::admin::AdminState;
 use crate::web::admin::access::{AccessRules, Authenticator};
 use crate::web::server::limits::ListenerLimits;
 
@@ -46,6 +49,7 @@ pub fn keep_answering(
     supervisor: &Supervisor,
     listener: TcpListener,
     configured: Option<&ConfiguredAdmin>,
+    readiness: Arc<Readiness>,
     clock: &Clock,
 ) -> Option<AdminControl> {
     let bound = listener
@@ -53,14 +57,8 @@ pub fn keep_answering(
         .inspect_err(|error| tracing::error!(%error, "the admin listener has no address, and is closed"))
         .ok()?;
     let authenticator = Authenticator::new(rules(configured, bound), clock.clone());
-    keep_accepting(
-        supervisor,
-        "admin listener",
-        listener,
-        admin::routes(authenticator.clone()),
-        LIMITS,
-        admin::notes(),
-    );
+    let routes = admin::routes(AdminState { authenticator: authenticator.clone(), readiness });
+    keep_accepting(supervisor, "admin listener", listener, routes, LIMITS, admin::notes());
     tracing::info!(address = %bound, "the admin listener answers");
     let listen = configured.map(|configured| configured.listen);
     Some(AdminControl { authenticator, bound, configured: configured.cloned(), listen })

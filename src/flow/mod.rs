@@ -20,6 +20,7 @@ pub mod notice;
 pub mod notifier;
 pub mod orphaned;
 pub mod pacers;
+pub mod readiness;
 mod recipient_round;
 pub mod refusals;
 pub mod render;

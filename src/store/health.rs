@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::domain::event::Kind;
 use crate::store::StoreFuture;
 use crate::store::ingest::{Record, Recorded};
+use crate::store::queue::pending::ParkedState;
 
 /// What the daemon asks of itself, and commands of the daemon.
 ///
@@ -22,6 +23,9 @@ pub trait Health: Send + Sync {
 
     /// Everything of which the operator was notified, and not yet of its end.
     fn incidents(&self) -> StoreFuture<'_, Vec<Incident>>;
+
+    /// How many deliveries of each of these channels wait, and since when.
+    fn queue_depths(&self, channels: Vec<String>) -> StoreFuture<'_, Vec<QueueDepth>>;
 
     /// Changes what the operator is known to know, and records the notice that says so, in one commit. `None`: somebody else
     /// has changed it meanwhile, and nothing was done.
@@ -156,6 +160,18 @@ pub struct ParkedChannel {
     pub next_probe_at: Timestamp,
     /// How many messages wait for it.
     pub waiting: u64,
+}
+
+/// What waits for a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueDepth {
+    pub channel: String,
+    /// Deliveries; those that one message carries count as one.
+    pub waiting: u64,
+    /// Since when the one of the oldest event waits in earnest; later than now where it is held until then.
+    pub oldest: Option<Timestamp>,
+    /// Where the channel is parked.
+    pub parked: Option<ParkedState>,
 }
 
 /// The urgent deliveries of a channel that have waited for too long.

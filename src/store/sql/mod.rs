@@ -27,6 +27,7 @@ mod pacing;
 mod parking;
 mod parts;
 mod prune;
+mod queue_depth;
 pub mod record;
 mod refusals;
 pub mod report;

@@ -142,9 +142,7 @@ impl Authenticator {
     /// 401, 403, 421, 429 or 503, as a problem document.
     pub async fn admit(&self, request: &Request) -> Result<Caller, Problem> {
         let caller = self.identify(request).await?;
-        let caller = caller.ok_or_else(|| {
-            Problem::unauthorised(CHALLENGE, "send a token of the configuration as \"Authorization: Bearer TOKEN\"")
-        })?;
+        let caller = caller.ok_or_else(|| self.nobody())?;
         if !request.method().is_safe() {
             caller.must(Access::Write)?;
         }
@@ -163,10 +161,7 @@ impl Authenticator {
                 same_site::check(request, *bound)?;
                 return Ok(Some(Caller { name: "local".into(), access: Access::Write }));
             }
-            AccessRules::Closed => {
-                let problem = Problem::new(StatusCode::FORBIDDEN, "closed", "Nobody has access");
-                return Err(problem.detail("the configuration has no access token"));
-            }
+            AccessRules::Closed => return Ok(None),
         };
         let Some(presented) = bearer(request.headers()) else { return Ok(None) };
         let peer = request.remote_addr().as_socket_addr().map(|peer| peer.ip());
@@ -176,6 +171,19 @@ impl Authenticator {
             _ => None,
         };
         found.map(Some).ok_or_else(|| self.refuse(peer))
+    }
+
+    fn nobody(&self) -> Problem {
+        match &*self.0.rules.get() {
+            AccessRules::Closed => {
+                let problem = Problem::new(StatusCode::FORBIDDEN, "closed", "Nobody has access");
+                problem.detail("the configuration has no access token")
+            }
+            _ => {
+                let detail = "send a token of the configuration as \"Authorization: Bearer TOKEN\"";
+                Problem::unauthorised(CHALLENGE, detail)
+            }
+        }
     }
 
     async fn find(&self, tokens: &[KnownToken], presented: &str) -> Result<Option<Caller>, Problem> {

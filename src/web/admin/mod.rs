@@ -3,27 +3,48 @@
 
 pub mod access;
 pub mod problem;
+mod readyz;
 mod same_site;
 
-use http::header;
-use poem::middleware::SetHeader;
-use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route};
+use std::sync::Arc;
 
+use http::header;
+use poem::error::MethodNotAllowedError;
+use poem::middleware::SetHeader;
+use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Response, Route, get};
+
+use crate::flow::readiness::Readiness;
 use crate::web::admin::access::{Authenticator, Protected};
 use crate::web::admin::problem::{Problem, refusal};
 use crate::web::server::ListenerNotes;
 
+/// What the listener answers from.
+pub struct AdminState {
+    pub authenticator: Authenticator,
+    pub readiness: Arc<Readiness>,
+}
+
 /// Everything that the listener answers. Whatever is not answered is a problem document.
-pub fn routes(authenticator: Authenticator) -> impl Endpoint<Output = Response> + 'static {
-    let protected = Protected { authenticator, endpoint: Route::new() };
+pub fn routes(state: AdminState) -> impl Endpoint<Output = Response> + 'static {
+    let AdminState { authenticator, readiness } = state;
+    let protected = Protected { authenticator: authenticator.clone(), endpoint: Route::new() };
+    let all = Route::new().at("/readyz", reading(readyz::readyz)).nest("/", protected);
     let headers = SetHeader::new()
         .overriding(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
         .overriding(header::REFERRER_POLICY, "no-referrer")
         .appending(header::CACHE_CONTROL, "no-store");
-    protected
-        .map_to_response()
+    all.data(authenticator)
+        .data(readiness)
         .catch_all_error(|error| async move { Problem::of(&error).into_response() })
         .with(headers)
+}
+
+/// An endpoint that only shows something.
+fn reading<E: IntoEndpoint>(endpoint: E) -> impl Endpoint<Output = Response>
+where
+    E::Endpoint: 'static,
+{
+    get(endpoint).catch_error(|_: MethodNotAllowedError| async { Problem::method("GET, HEAD") }).map_to_response()
 }
 
 /// Refuses as the routes do.

@@ -9,8 +9,20 @@ use crate::store::conformance::scene::at;
 use crate::support::stores;
 
 /// Below `src/store/sql`.
-pub const FILES: [&str; 11] =
-    ["record", "dedupe", "due", "deliver", "claim", "settle", "parts", "pacing", "parking", "catch_up", "fallback"];
+pub const FILES: [&str; 12] = [
+    "record",
+    "dedupe",
+    "due",
+    "deliver",
+    "claim",
+    "settle",
+    "parts",
+    "pacing",
+    "parking",
+    "catch_up",
+    "fallback",
+    "queue_depth",
+];
 
 /// What may be gone through: a table of a row for each channel, credential or slot; what was found before; an index that
 /// holds nothing but what is wanted.

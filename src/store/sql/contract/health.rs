@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use crate::store::StoreFuture;
 use crate::store::health::{
-    Health, HealthQuery, HealthSnapshot, Incident, IncidentUpdate, Loss, Status, UnfitSignatures,
+    Health, HealthQuery, HealthSnapshot, Incident, IncidentUpdate, Loss, QueueDepth, Status, UnfitSignatures,
 };
 use crate::store::ingest::Recorded;
 use crate::store::sql::database::Database;
-use crate::store::sql::{incidents, inquiries, prune};
+use crate::store::sql::{incidents, inquiries, prune, queue_depth};
 
 impl<D: Database> Health for D {
     fn query_health(&self, query: HealthQuery) -> StoreFuture<'_, HealthSnapshot> {
@@ -20,6 +20,10 @@ impl<D: Database> Health for D {
 
     fn incidents(&self) -> StoreFuture<'_, Vec<Incident>> {
         Box::pin(self.look(incidents::incidents))
+    }
+
+    fn queue_depths(&self, channels: Vec<String>) -> StoreFuture<'_, Vec<QueueDepth>> {
+        Box::pin(self.look(move |connection| queue_depth::depths(connection, &channels)))
     }
 
     fn update_incident(&self, change: IncidentUpdate) -> StoreFuture<'_, Option<Recorded>> {

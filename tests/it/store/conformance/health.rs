@@ -63,6 +63,26 @@ pub async fn what_is_parked_overdue_dead_and_unrouted_is_seen(place: Place) {
     assert!(before.waiting.is_empty(), "it has not waited for so long");
 }
 
+pub async fn what_waits_is_counted_with_its_age_and_why_a_channel_is_parked(place: Place) {
+    let store = place.open(0).await;
+    let parked = one(&*store, urgent("1", &["kitchen"])).await;
+    tried(&*store, parked, 1, Outcome::Misconfigured, Step::Park { probe_at: at(600) }).await;
+    let done = one(&*store, placed("2", &["owner"])).await;
+    tried(&*store, done, 1, Outcome::Delivered, Step::Delivered).await;
+    for (second, number) in [(20, "3"), (10, "4")] {
+        let (kind, state) = (Kind::OrderPlaced, OrderState::Placed);
+        store.record(event(kind, number, state, second, number, &["owner", "kitchen"])).await.expect("recorded");
+    }
+    let asked = ["kitchen", "owner", "idle"].map(str::to_owned).to_vec();
+    let depths = store.queue_depths(asked).await.expect("read");
+    let seen: Vec<_> = depths.iter().map(|depth| (depth.channel.as_str(), depth.waiting, depth.oldest)).collect();
+    // The one that came first, whatever the clock said then.
+    assert_eq!(seen, [("kitchen", 3, Some(at(0))), ("owner", 2, Some(at(20))), ("idle", 0, None)]);
+    let parked = depths[0].parked.as_ref().expect("it is parked");
+    assert_eq!((parked.since, parked.reason.as_str()), (at(2), "said"));
+    assert_eq!((&depths[1].parked, &depths[2].parked), (&None, &None));
+}
+
 pub async fn what_was_not_proven_is_counted_between_two_moments(place: Place) {
     let store = place.open(0).await;
     for second in [10, 20, 30] {
