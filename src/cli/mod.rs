@@ -12,6 +12,7 @@ mod deliveries;
 mod demo;
 mod example;
 mod failure;
+mod health;
 pub mod init;
 mod keeta;
 mod log;
@@ -91,6 +92,8 @@ enum Command {
     Keeta(keeta::Command),
     /// Runs the simulated receivers alone: robots, a WebHook receiver and a mail server to send to
     Sandbox(sandbox::SandboxArgs),
+    /// Asks the running daemon whether webhooks can be recorded: exit code 0 when they can, 1 when not
+    Health(health::HealthArgs),
     /// Lists what is waiting, delivered and dead
     Deliveries(deliveries::Deliveries),
     /// Shows the daily figures, of any day, or sends them once more; without a name, when each report comes next
@@ -153,6 +156,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(simulate) => run(simulate::run(simulate, file)),
         Command::Keeta(command) => run(keeta::run(command, file)),
         Command::Sandbox(sandbox) => run(sandbox::run(sandbox, file)),
+        Command::Health(health) => run(health::run(health, file)),
         Command::Deliveries(deliveries) => run(deliveries::run(deliveries, file)),
         Command::Report(report) => run(report::run(report, file)),
         Command::Why(why) => run(why::run(why, file)),

@@ -1,6 +1,7 @@
 //! Parts of the configuration, for commands that need no more: the rest may be wrong then, and its secrets may be missing.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::config::channels::ReadChannel;
@@ -35,6 +36,8 @@ pub struct Parts {
     pub channels: BTreeMap<String, KnownChannel>,
     sources: BTreeMap<String, Option<ConfiguredSource>>,
     reports: BTreeMap<String, Option<ReportSettings>>,
+    /// Where the admin listener is, where there is one.
+    pub admin: Option<SocketAddr>,
     server: Option<Server>,
     store: Option<StoreConfig>,
     problems: Vec<Diagnostic>,
@@ -77,7 +80,7 @@ fn pieces(text: &str, file: &Path, secrets: SecretReading) -> Whole<Pieces> {
 
 impl Parts {
     fn of(pieces: Pieces, problems: Vec<Diagnostic>) -> Self {
-        let Pieces { globals, templates, server, store, sources, channels, routes, .. } = pieces;
+        let Pieces { globals, templates, server, admin, store, sources, channels, routes, .. } = pieces;
         let known = |read: ReadChannel| {
             let (name, kind) = (read.name().to_owned(), read.kind.map(|kind| kind.name));
             (name, KnownChannel { kind, channel: read.channel() })
@@ -92,6 +95,7 @@ impl Parts {
             channels: channels.into_iter().map(known).collect(),
             sources: sources.into_iter().map(|read| (read.name.into_inner(), read.source)).collect(),
             reports: routes.reports.into_iter().collect(),
+            admin: admin.flatten().map(|admin| admin.listen),
             server,
             store,
             problems,

@@ -36,7 +36,7 @@ pub struct Pieces {
     overlay: Overlay,
     pub server: Option<Server>,
     /// The inner one is absent where it could not be read.
-    admin: Option<Option<ConfiguredAdmin>>,
+    pub admin: Option<Option<ConfiguredAdmin>>,
     pub store: Option<StoreConfig>,
     /// Where it says how long the store keeps what it has.
     keep_at: Range<usize>,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use orderbell::domain::access;
@@ -13,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::support::log::log;
 use crate::support::watching::NEVER;
-use crate::support::{Answer, Daemon, Scene, get, in_time, read};
+use crate::support::{Answer, Daemon, Scene, get, in_time, keeta, read};
 
 /// Without `Host` and credentials, unless they are given as headers.
 async fn ask(address: SocketAddr, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -170,6 +171,78 @@ async fn a_secret_that_cannot_be_read_keeps_its_token_out_and_no_other() {
     watching.reload("two", "", gone).await;
     assert_eq!(with(&watching, "GET", "hush-found").await.status, 404);
     watching.daemon.stop().await;
+}
+
+async fn readyz(daemon: &Daemon, headers: &[(&str, &str)]) -> (u16, Value) {
+    let answer = ask(daemon.admin(), "GET /readyz", headers, b"").await;
+    (answer.status, serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{answer:?}")))
+}
+
+#[tokio::test]
+async fn readyz_says_to_everybody_whether_webhooks_can_be_recorded_and_to_a_token_what_waits_and_is_parked() {
+    // Of this robot the receiver knows nothing.
+    let scene = Scene::new(Rules::new().strict()).await;
+    let text = scene.robot("kitchen", "") + "[[route]]\nevents = [\"order.*\"]\nto = [\"kitchen\"]\n";
+    let daemon = scene.start(&format!("[admin]\ntoken = \"hush-owner\"\n{text}")).await;
+    let token = [("Host", "bell"), ("Authorization", "Bearer hush-owner")];
+    let (status, empty) = readyz(&daemon, &token).await;
+    assert_eq!((status, &empty["status"], &empty["waiting"]["count"]), (200, &"ready".into(), &0.into()), "{empty}");
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    let parked = until(async || {
+        let (_, full) = readyz(&daemon, &token).await;
+        full["channels"][0]["parked_since"].is_string().then_some(full)
+    });
+    let full = parked.await;
+    assert_eq!((&full["waiting"]["count"], &full["channels"][0]["channel"]), (&1.into(), &"kitchen".into()), "{full}");
+    assert!(full["waiting"]["since"].is_string() && full["channels"][0]["parked_reason"].is_string(), "{full}");
+    assert_eq!(readyz(&daemon, &[]).await, (200, serde_json::json!({ "status": "ready", "can_record": true })));
+    assert_eq!(ask(daemon.admin(), "GET /readyz", &[("Authorization", "Bearer x")], b"").await.status, 401);
+    let posted = ask(daemon.admin(), "POST /readyz", &token, b"").await;
+    assert_eq!((problem(&posted).0, header(&posted, "allow")), (405, Some("GET, HEAD")));
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn while_the_store_is_away_it_is_not_ready_and_the_command_says_so_with_its_exit_code() {
+    let scene = Scene::new(Rules::default()).await;
+    let daemon = scene.start("[admin]\n").await;
+    let file = scene.folder.path().join("asking.toml");
+    std::fs::write(&file, format!("[admin]\nlisten = \"{}\"\n", daemon.admin())).expect("written");
+    let health = async |more: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_orderbell"));
+        let output = command.arg("health").args(more).arg("--config").arg(&file).output().await.expect("it runs");
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, said, _) = health(&[]).await;
+    assert_eq!((code, said.as_str()), (Some(0), "ready: webhooks can be recorded\n"));
+    std::fs::rename(scene.store(), scene.folder.path().join("away.db")).expect("moved");
+    let local = [("Host", "localhost")];
+    let full = until(async || Some(readyz(&daemon, &local).await).filter(|(status, _)| *status == 503)).await.1;
+    assert_eq!((&full["status"], &full["can_record"]), (&"not_ready".into(), &false.into()), "{full}");
+    assert!(full["reasons"][0].as_str().is_some_and(|reason| reason.contains("nothing can be stored")), "{full}");
+    let (code, said, complaint) = health(&["--format", "json"]).await;
+    let said: Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!((code, &said["can_record"]), (Some(1), &false.into()), "{said} {complaint}");
+    assert!(complaint.starts_with("error: not ready: "), "{complaint}");
+    std::fs::write(&file, format!("[server]\nlisten = \"{}\"\n", daemon.address)).expect("written");
+    assert_eq!(health(&[]).await.0, Some(0), "without [admin] it asks /healthz");
+    std::fs::rename(scene.folder.path().join("away.db"), scene.store()).expect("moved back");
+    until(async || Some(readyz(&daemon, &local).await).filter(|(status, _)| *status == 200)).await;
+    daemon.stop().await;
+}
+
+/// Asks again and again: nothing says when it is so.
+async fn until<T>(found: impl AsyncFn() -> Option<T>) -> T {
+    in_time(async {
+        loop {
+            if let Some(found) = found().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
 }
 
 #[test]

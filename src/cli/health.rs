@@ -1,0 +1,90 @@
+//! `orderbell health`: asks the running daemon whether webhooks can be recorded; for images without a shell, and for scripts.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::channel::http::{Http, Settings};
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::output::OutputFormat;
+use crate::config::context::SecretReading;
+use crate::in_force;
+
+/// The daemon gives its store five seconds to answer.
+const TIMEOUT: Duration = Duration::from_secs(9);
+
+#[derive(Args)]
+pub struct HealthArgs {
+    /// How to print it
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: OutputFormat,
+}
+
+pub async fn run(health: HealthArgs, file: &Path) -> Result<(), Failure> {
+    let part = in_force::parts(file, SecretReading::Placeholders).map_err(Failure::Configuration)?;
+    // Without the admin listener, whether the daemon runs and its store answers is all that can be asked.
+    let (address, path) = match part.admin {
+        Some(admin) => (admin, "readyz"),
+        None => (part.server().map_err(Failure::Configuration)?.listen, "healthz"),
+    };
+    let url = format!("http://{}/{path}", reachable(address));
+    let asked = ask(&url).await;
+    if health.format == OutputFormat::Json {
+        let all = json!({ "can_record": asked.is_ok(), "asked": url, "reason": asked.as_ref().err() });
+        output::line(format_args!("{all:#}"))?;
+    }
+    match (asked, health.format) {
+        (Ok(()), OutputFormat::Text) => output::line("ready: webhooks can be recorded"),
+        (Ok(()), OutputFormat::Json) => Ok(()),
+        (Err(reason), _) => Err(Failure::Failed(format!("not ready: {reason}"))),
+    }
+}
+
+/// # Errors
+/// Why webhooks cannot be recorded, in one line.
+async fn ask(url: &str) -> Result<(), String> {
+    let settings = Settings { allow_private: true, timeout: TIMEOUT, ..Settings::default() };
+    let http = Http::new(&settings).map_err(|error| error.to_string())?;
+    let answer = http.get(url).await.map_err(|failure| format!("{url} does not answer: {failure}"))?;
+    let body = String::from_utf8_lossy(&answer.body);
+    match answer.status {
+        200 => Ok(()),
+        503 if url.ends_with("/healthz") => Err(body.trim().to_owned()),
+        503 => Err("webhooks cannot be recorded; the log of the daemon says why".to_owned()),
+        status => {
+            let problem: Value = serde_json::from_str(&body).unwrap_or_default();
+            Err(format!(
+                "{url} answers {status}: {}",
+                problem["detail"].as_str().unwrap_or("no orderbell listens there")
+            ))
+        }
+    }
+}
+
+/// Where a listener is reached from this machine.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_on_all_addresses_is_asked_on_this_machine() {
+        for (listens, asked) in
+            [("0.0.0.0:8788", "127.0.0.1:8788"), ("[::]:8788", "[::1]:8788"), ("192.0.2.7:80", "192.0.2.7:80")]
+        {
+            assert_eq!(reachable(listens.parse().unwrap()).to_string(), asked);
+        }
+    }
+}
