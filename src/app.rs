@@ -39,7 +39,7 @@ use crate::flow::notifier::Notifier;
 use crate::flow::pacers::Pacers;
 use crate::flow::readiness::Readiness;
 use crate::flow::reports::ReportMaker;
-use crate::flow::service_manager::Condition;
+use crate::flow::service_manager::DaemonState;
 use crate::flow::shared_messages::SharedMessages;
 use crate::flow::supervisor::{BeforeRun, Supervisor};
 use crate::flow::watch::mistakes::Mistakes;
@@ -219,8 +219,8 @@ async fn build(
     });
     keep_accepting(&supervisor, "accept loop", listeners.hooks, endpoint, limits, hooks::notes(intake, limits));
     if let (Some((watch, _)), Ok(address)) = (&watch, address) {
-        let condition = Condition { health: health.clone(), store: store.clone(), address };
-        watch.service_manager.keep_notified(&supervisor, condition);
+        let state = DaemonState { health: health.clone(), store: store.clone(), address };
+        watch.service_manager.keep_notified(&supervisor, state);
     }
     supervisor.keep("store", {
         let (store, notices, clock, stop) = (store.clone(), notices.clone(), clock.clone(), stop.clone());

@@ -40,7 +40,7 @@ struct Connection {
 
 /// What the status line is about, and the watchdog goes by.
 #[derive(Clone)]
-pub struct Condition {
+pub struct DaemonState {
     pub health: Arc<HealthCheck>,
     pub store: Arc<dyn Store>,
     /// Where webhooks are taken.
@@ -77,31 +77,31 @@ impl ServiceManager {
     }
 
     /// Notifies of everything but reloads, until the daemon has stopped.
-    pub fn keep_notified(&self, supervisor: &Supervisor, condition: Condition) {
+    pub fn keep_notified(&self, supervisor: &Supervisor, state: DaemonState) {
         if self.0.is_none() {
             return;
         }
         let (manager, stop) = (self.clone(), supervisor.stop());
         supervisor.keep("service manager", move || {
-            let (manager, condition, stop) = (manager.clone(), condition.clone(), stop.clone());
-            async move { manager.run(&condition, stop).await }
+            let (manager, state, stop) = (manager.clone(), state.clone(), stop.clone());
+            async move { manager.run(&state, stop).await }
         });
     }
 
     /// As [`ServiceManager::keep_notified`], until `stop`.
-    pub async fn run(&self, condition: &Condition, stop: CancellationToken) {
+    pub async fn run(&self, state: &DaemonState, stop: CancellationToken) {
         let watchdog = self.0.as_ref().and_then(|connection| connection.watchdog);
         let working = async {
-            let _ = tokio::time::timeout(READY_WITHIN, condition.store.opened()).await;
+            let _ = tokio::time::timeout(READY_WITHIN, state.store.opened()).await;
             self.send("READY=1");
             let every = watchdog.map_or(LOOK_EVERY, |watchdog| watchdog / 2);
             loop {
-                let unwell = condition.health.reason().await;
+                let unwell = state.health.reason().await;
                 if unwell.is_none() && watchdog.is_some() {
                     self.send("WATCHDOG=1");
                 }
                 let pause = if unwell.is_some() { every.min(LOOK_AGAIN) } else { every };
-                self.say(&condition.sentence(unwell));
+                self.say(&state.sentence(unwell));
                 tokio::time::sleep(pause).await;
             }
         };
@@ -139,7 +139,7 @@ impl ServiceManager {
     }
 }
 
-impl Condition {
+impl DaemonState {
     /// How things stand, in one short sentence.
     fn sentence(&self, unwell: Option<String>) -> String {
         match (unwell, &*self.store.status().borrow()) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use orderbell::flow::Clock;
 use orderbell::flow::health::HealthCheck;
-use orderbell::flow::service_manager::{Condition, ServiceManager};
+use orderbell::flow::service_manager::{DaemonState, ServiceManager};
 use orderbell::flow::supervisor::{BeforeRun, Supervisor};
 use orderbell::sandbox::rules::Rules;
 use rusqlite::Connection;
@@ -117,12 +117,12 @@ async fn while_the_writer_hangs_there_is_no_sign_of_life_and_the_status_says_why
     let stop = CancellationToken::new();
     let supervisor = Supervisor::new(Clock::system(), &stop);
     let health = HealthCheck::new(supervisor, store.clone(), Clock::system()).within(Duration::from_millis(300));
-    let condition = Condition { health: Arc::new(health), store, address: ([127, 0, 0, 1], 8787).into() };
+    let state = DaemonState { health: Arc::new(health), store, address: ([127, 0, 0, 1], 8787).into() };
     let (notified, socket) = Notified::in_folder(scene.folder.path());
     let manager = manager(&socket, Duration::from_millis(100));
     let running = tokio::spawn({
         let stop = stop.clone();
-        async move { manager.run(&condition, stop).await }
+        async move { manager.run(&state, stop).await }
     });
     notified.until("STATUS=webhooks are taken at 127.0.0.1:8787").await;
     notified.until("WATCHDOG=1").await;
