@@ -1,5 +1,6 @@
 //! Several instances on one store: each credential is worked by one at a time, and taken over when that one is gone.
 
+mod command;
 mod leases;
 mod mail;
 mod scene;

@@ -147,6 +147,11 @@ impl House {
         self.elapsed_s.fetch_add(seconds, Ordering::AcqRel);
     }
 
+    /// The clock of all instances, which begins with the house.
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
