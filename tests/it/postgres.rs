@@ -1,5 +1,6 @@
 //! The store on a real PostgreSQL, beside what every store does: its statements, its schema, and what befalls the database.
 
+mod clock;
 pub mod cluster;
 mod faults;
 mod house;

@@ -62,6 +62,16 @@ fn programs() -> Option<PathBuf> {
 impl Cluster {
     /// One more, for tests that restart it or fill its disk.
     pub fn start(programs: &Path) -> Self {
+        Self::start_with(programs, &[])
+    }
+
+    /// As [`Cluster::start`], by a clock that libfaketime sets: it stands in the file `clock` of its folder.
+    pub fn start_by_clock(programs: &Path, library: &Path, clock: &str) -> Self {
+        let library = library.display().to_string();
+        Self::start_with(programs, &[("ORDERBELL_TEST_CLOCK_LIBRARY", &library), ("ORDERBELL_TEST_CLOCK", clock)])
+    }
+
+    fn start_with(programs: &Path, environment: &[(&str, &str)]) -> Self {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
@@ -69,6 +79,7 @@ impl Cluster {
             .arg(here.join("tests/it/postgres/cluster.sh"))
             .args([programs, Path::new(&port.to_string()), &here.join("tests/data/tls")])
             .env("ORDERBELL_TEST_PASSWORD", PASSWORD)
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // Ctrl-C is for the tests; this one ends after them.

@@ -38,7 +38,15 @@ full_page_writes = off
 ssl = on
 log_min_messages = fatal
 CONF
-$as "$bin/pg_ctl" -D "$data" -w -t 60 -l "$folder/log" start >/dev/null || { cat "$folder/log" >&2; exit 1; }
+clock=
+if [ -n "${ORDERBELL_TEST_CLOCK:-}" ]; then
+    # It looks up in this file how far ahead its clock is, each time.
+    printf '%s\n' "$ORDERBELL_TEST_CLOCK" >"$folder/clock"
+    [ -z "$as" ] || chown postgres: "$folder/clock"
+    clock="env LD_PRELOAD=$ORDERBELL_TEST_CLOCK_LIBRARY FAKETIME_TIMESTAMP_FILE=$folder/clock FAKETIME_NO_CACHE=1
+        FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1"
+fi
+$as $clock "$bin/pg_ctl" -D "$data" -w -t 60 -l "$folder/log" start >/dev/null || { cat "$folder/log" >&2; exit 1; }
 echo "$folder"
 echo ready
 # Whatever becomes of the tests, then nobody holds the other end of this any more.

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 
-use crate::postgres::cluster::{Database, value};
+use crate::postgres::cluster::{Cluster, Database, value};
 use crate::support::{Answer, Scene, in_time, keeta, request};
 
 /// The channels of each instance, which get all events of orders.
@@ -54,6 +54,11 @@ impl House {
         Some(Self::on(Database::make().await?).await)
     }
 
+    /// In a server of the test's own.
+    pub async fn new_in(cluster: &'static Cluster) -> Self {
+        Self::on(Database::make_in(cluster, "").await).await
+    }
+
     async fn on(database: Database) -> Self {
         let client = database.connect().await;
         Self { scene: Scene::new(Rules::new()).await, database, client }
@@ -79,7 +84,7 @@ impl House {
         let hooks: String = HOOKS.iter().map(hook).collect();
         let routes = format!("[[route]]\nevents = [\"order.*\"]\nto = {HOOKS:?}\n");
         let mut config = self.scene.config(&format!("{hooks}{routes}{more}"));
-        config.store.url = url.clone();
+        config.store.url = url.clone().within(self.scene.folder.path());
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let (address, shutdown) = (listener.local_addr().expect("an address"), CancellationToken::new());
         let templates = Templates::built_in().expect("they compile");
