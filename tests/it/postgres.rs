@@ -10,6 +10,7 @@ mod plans;
 mod pooled;
 mod relay;
 mod session;
+mod standby;
 mod test_lease;
 mod tls;
 mod versions;

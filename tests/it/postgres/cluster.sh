@@ -12,8 +12,10 @@ fi
 data=$folder/data
 end() {
     trap - EXIT
-    # It is thrown away, so it need not end in peace.
-    $as "$bin/pg_ctl" -D "$data" -m immediate -t 30 stop >/dev/null 2>&1 || true
+    # It is thrown away, so it need not end in peace; nor a copy of it that a test has made.
+    for pid in "$folder"/*/postmaster.pid; do
+        [ ! -e "$pid" ] || $as "$bin/pg_ctl" -D "${pid%/*}" -m immediate -t 30 stop >/dev/null 2>&1 || true
+    done
     rm -rf "$folder"
 }
 trap end EXIT
