@@ -150,6 +150,21 @@ async fn without_a_store_the_backup_becomes_one_and_nobody_knows_what_was_sent_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_left_behind_is_not_taken_for_that_of_the_backup() {
+    let scene = Scene::new(Rules::new()).await;
+    let daemon = backed_up(&scene).await;
+    // Of a store that is gone but for it.
+    let log = std::fs::read(path(&scene, "bell.db-wal")).expect("it is there");
+    daemon.daemon.stop().await;
+    beside(&scene, "bell.db").iter().for_each(|file| std::fs::remove_file(file).expect("removed"));
+    std::fs::write(path(&scene, "bell.db-wal"), &log).expect("written");
+    let done = orderbell(&scene, &["restore", text(&path(&scene, "copy.db")), "--yes", "--waiting", "send"]);
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{}", done.out);
+    assert_eq!(orders(&scene.store()), [1]);
+    assert_eq!(std::fs::read(path(&scene, "bell.db-wal.aside")).expect("it is kept"), log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_whole_backup_is_refused_and_the_store_stays_as_it_is() {
     let scene = Scene::new(Rules::new()).await;
     let daemon = backed_up(&scene).await;

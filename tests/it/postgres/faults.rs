@@ -117,6 +117,23 @@ async fn a_commit_whose_answer_was_lost_is_asked_for_and_never_guessed() {
 }
 
 #[tokio::test]
+async fn a_look_that_nobody_answers_ends() {
+    let Some(database) = Database::make().await else { return };
+    let relay = Relay::start(database.cluster.port).await;
+    let store = open(&database.store_url_at(&format!("127.0.0.1:{}", relay.port), "sslmode=disable")).await;
+    ready(&*store).await;
+    store.version().await.expect("reading");
+    relay.cut(Cut::Silence);
+    // From here on the clock jumps to whatever is waited for next.
+    tokio::time::pause();
+    let looked = in_time(store.version()).await;
+    assert!(
+        matches!(&looked, Err(StoreError::Unavailable(reason)) if reason.contains("does not answer")),
+        "{looked:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_server_that_is_started_anew_in_the_midst_loses_nothing_and_is_found_again() {
     // A server of its own: it is restarted.
     let Some(programs) = tokio::task::spawn_blocking(cluster).await.expect("no panic").map(|other| &other.programs)

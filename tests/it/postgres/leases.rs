@@ -185,3 +185,20 @@ async fn an_instance_is_listed_while_it_says_that_it_runs() {
     assert_eq!(value(&client, "SELECT count(*) FROM instances").await, "1");
     store.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_withdraws_leaves_no_lease_behind_that_it_acquired_meanwhile() {
+    let Some(database) = Database::make().await else { return };
+    let store = store::open(&database.store_url(), at(0)).await.expect("the store opens");
+    for lease in ["robot", "mailbox"] {
+        acquired(&*store, lease, "one", LONG).await.expect("it is free");
+    }
+    acquired(&*store, "other", "two", LONG).await.expect("it is free");
+    store.withdraw("one").await.expect("asked");
+    let roster = store.roster().await.expect("asked");
+    let held: Vec<(&str, &str)> =
+        roster.leases.iter().map(|held| (held.token.lease.as_str(), held.instance.as_str())).collect();
+    assert_eq!(held, [("other", "two")]);
+    assert_eq!(acquired(&*store, "robot", "two", LONG).await.expect("it is free").number, 2);
+    store.close().await;
+}

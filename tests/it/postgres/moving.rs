@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use orderbell::store;
+use orderbell::store::StoreError;
 use orderbell::store::address::StoreUrl;
+use orderbell::store::moving::{MoveProgress, move_store};
 
 use crate::postgres::cluster::{Database, value};
 use crate::store::conformance::scene::placed;
@@ -107,4 +109,20 @@ async fn the_demo_runs_in_an_empty_database_and_leaves_it_empty() {
         let client = database.connect().await;
         assert_eq!(value(&client, "SELECT count(*) FROM events").await, "0");
     }
+}
+
+#[tokio::test]
+async fn a_place_where_a_log_was_left_behind_is_none_for_a_store() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (from, to) = (folder.path().join("old.db"), folder.path().join("new.db"));
+    store::open(&StoreUrl::Sqlite(from.clone()), after()).await.expect("made").close().await;
+    for ending in ["-wal", "-shm"] {
+        let left = folder.path().join(format!("new.db{ending}"));
+        std::fs::write(&left, "a log").expect("written");
+        let (from, to) = (StoreUrl::Sqlite(from.clone()), StoreUrl::Sqlite(to.clone()));
+        let moved = move_store(&from, &to, MoveProgress::default()).await;
+        assert!(matches!(&moved, Err(StoreError::Refused(why)) if why.contains("is there already")), "{moved:?}");
+        std::fs::remove_file(left).expect("removed");
+    }
+    assert!(!to.exists());
 }

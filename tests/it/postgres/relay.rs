@@ -19,6 +19,8 @@ pub enum Cut {
     BeforeCommit = 1,
     /// The server gets it, and the connection ends before its answer.
     BeforeAnswer = 2,
+    /// Nothing that the server says comes through any more, and the connections stay.
+    Silence = 3,
 }
 
 /// What the server behind it is taken for.
@@ -99,7 +101,7 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, kind: Server, cut: 
                     continue;
                 }
                 let is_commit = bytes.windows(7).any(|seven| seven == b"COMMIT\0");
-                let wanted = if is_commit { cut.swap(Cut::None as u8, Ordering::AcqRel) } else { Cut::None as u8 };
+                let wanted = if is_commit && !is_silent(cut) { cut.swap(Cut::None as u8, Ordering::AcqRel) } else { Cut::None as u8 };
                 if wanted == Cut::BeforeCommit as u8 {
                     return;
                 }
@@ -114,10 +116,17 @@ async fn relay(mut client: TcpStream, mut server: TcpStream, kind: Server, cut: 
             }
             read = server.read(&mut answered) => {
                 let Ok(length @ 1..) = read else { return };
+                if is_silent(cut) {
+                    continue;
+                }
                 if client.write_all(&answered[..length]).await.is_err() {
                     return;
                 }
             }
         }
     }
+}
+
+fn is_silent(cut: &AtomicU8) -> bool {
+    cut.load(Ordering::Acquire) == Cut::Silence as u8
 }

@@ -154,6 +154,16 @@ async fn a_migration_waits_for_what_is_under_way_and_whoever_comes_meanwhile_is_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_migration_that_takes_long_is_waited_for() {
+    let Some(house) = House::new().await else { return };
+    // A statement otherwise ends after 20 seconds.
+    let newer = house.open(newer("SELECT pg_sleep(21)")).await;
+    assert!(newer.is_ready(), "{:?}", newer.status().borrow());
+    assert_eq!(value(&house.client, "SELECT max(version) FROM schema_history").await, "2");
+    newer.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_command_of_another_version_finds_the_instances_that_run_and_changes_nothing() {
     let Some(house) = House::new().await else { return };
     let older = house.open(Migrations::built_in()).await;
