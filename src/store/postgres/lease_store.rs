@@ -17,7 +17,7 @@ impl Leases for Postgres {
 
     fn announce(&self, instance: Announcement) -> StoreFuture<'_, Roster> {
         let schema = self.schema;
-        Box::pin(self.change(move |connection| {
+        Box::pin(self.jobs.note(move |connection| {
             leases::announce(connection, &instance, schema)?;
             leases::roster(connection)
         }))
@@ -29,7 +29,7 @@ impl Leases for Postgres {
 
     fn withdraw(&self, instance: &str) -> StoreFuture<'_, ()> {
         let instance = instance.to_owned();
-        Box::pin(self.change(move |connection| leases::withdraw(connection, &instance)))
+        Box::pin(self.jobs.note(move |connection| leases::withdraw(connection, &instance)))
     }
 
     fn acquire(
@@ -39,15 +39,15 @@ impl Leases for Postgres {
         now: Timestamp,
     ) -> StoreFuture<'_, Vec<Option<AcquiredLease>>> {
         let instance = instance.to_owned();
-        Box::pin(self.change(move |connection| leases::acquire(connection, &wanted, &instance, now)))
+        Box::pin(self.jobs.note(move |connection| leases::acquire(connection, &wanted, &instance, now)))
     }
 
     fn renew(&self, tokens: Vec<FencingToken>, lasts: Vec<SignedDuration>) -> StoreFuture<'_, Vec<Option<Grant>>> {
-        Box::pin(self.change(move |connection| leases::renew(connection, &tokens, &lasts)))
+        Box::pin(self.jobs.note(move |connection| leases::renew(connection, &tokens, &lasts)))
     }
 
     fn release(&self, tokens: Vec<FencingToken>) -> StoreFuture<'_, ()> {
-        Box::pin(self.change(move |connection| leases::release(connection, &tokens)))
+        Box::pin(self.jobs.note(move |connection| leases::release(connection, &tokens)))
     }
 
     fn take_over(
@@ -56,13 +56,10 @@ impl Leases for Postgres {
         channels: Vec<String>,
         now: Timestamp,
     ) -> StoreFuture<'_, Option<PacingState>> {
-        Box::pin(self.change(move |connection| leases::take_over(connection, &token, &channels, now)))
+        Box::pin(self.jobs.note(move |connection| leases::take_over(connection, &token, &channels, now)))
     }
 
     fn woken(&self) -> BoxFuture<'_, Vec<String>> {
-        Box::pin(async move {
-            self.woken.notified().await;
-            Vec::new()
-        })
+        Box::pin(self.wake_ups.next())
     }
 }

@@ -24,7 +24,7 @@ use std::thread;
 
 use jiff::Timestamp;
 use tokio::runtime::Builder;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +33,7 @@ use crate::store::health::{Loss, Status};
 use crate::store::ingest::{Record, Recorded};
 use crate::store::postgres::address::PostgresUrl;
 use crate::store::postgres::connect::Connector;
+use crate::store::postgres::listen::{WakeUps, listen};
 use crate::store::postgres::opening::{OpenedBy, Opener};
 use crate::store::postgres::read::ReadPool;
 use crate::store::postgres::schema::Migrations;
@@ -49,8 +50,8 @@ pub struct Postgres {
     reader: ReadPool,
     jobs: Jobs,
     status: watch::Receiver<Status>,
-    /// Rung when another one has committed something.
-    woken: Arc<Notify>,
+    /// Of others that have committed something.
+    wake_ups: Arc<WakeUps>,
     /// Of an instance.
     listener: Option<AbortHandle>,
 }
@@ -133,12 +134,12 @@ impl Postgres {
         let thread = thread::Builder::new().name("store-write".to_owned()).spawn(write);
         thread.map_err(|error| StoreError::Unavailable(format!("no thread for the store: {error}")))?;
         opened.await.map_err(|_| stopped())??;
-        let woken = Arc::new(Notify::new());
+        let wake_ups = Arc::<WakeUps>::default();
         let listener = match opened_by {
-            OpenedBy::Daemon => Some(tokio::spawn(listen::listen(connector, waker, woken.clone())).abort_handle()),
+            OpenedBy::Daemon => Some(tokio::spawn(listen(connector, waker, wake_ups.clone())).abort_handle()),
             OpenedBy::Command => None,
         };
-        Ok(Self { schema, reader, jobs, status: seen, woken, listener })
+        Ok(Self { schema, reader, jobs, status: seen, wake_ups, listener })
     }
 
     fn let_go(&self) {

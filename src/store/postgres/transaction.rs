@@ -13,8 +13,8 @@ use crate::store::postgres::connect::{Connector, spawn};
 use crate::store::postgres::failure::StatementFailure;
 use crate::store::postgres::opening::Opener;
 use crate::store::postgres::session::{Driver, Session};
-use crate::store::postgres::{leases, schema};
-use crate::store::sql::commit::{Ended, NotBegun, Transactions};
+use crate::store::postgres::{leases, listen, schema};
+use crate::store::sql::commit::{Ended, NotBegun, Transactions, Woken};
 use crate::store::sql::value::Value;
 use crate::store::sql::{Connection, Error, Result, Row};
 
@@ -40,11 +40,12 @@ pub struct PostgresTransactions<'a> {
     opener: &'a Opener,
     /// The number of the one that is under way.
     begun: RefCell<Option<String>>,
+    woken: RefCell<Woken>,
 }
 
 impl<'a> PostgresTransactions<'a> {
     pub fn new(session: Session<'a>, driver: Driver<'a>, opener: &'a Opener) -> Self {
-        Self { session, driver, opener, begun: RefCell::default() }
+        Self { session, driver, opener, begun: RefCell::default(), woken: RefCell::new(Woken::Any) }
     }
 
     pub fn session(&self) -> &Session<'a> {
@@ -117,16 +118,25 @@ impl Transactions for PostgresTransactions<'_> {
         self.begun.borrow().is_some() && self.session.is_usable()
     }
 
+    fn wakes(&self, woken: Woken) {
+        *self.woken.borrow_mut() = woken;
+    }
+
     fn commit(&self) -> std::result::Result<(), StoreError> {
         let Some(number) = self.begun.borrow_mut().take() else {
             return Err(StoreError::Unavailable("no transaction is under way".to_owned()));
         };
         // A statement that failed outside of a savepoint makes the first of these fail, and the second is not done.
+        let writer = &self.opener.waker;
+        let woken = self.woken.replace(Woken::Any);
+        let notify = listen::payload(writer, &woken).map(|payload| {
+            let payload = payload.replace('\'', "''");
+            format!("SELECT pg_notify('orderbell_' || CAST(CAST('store_version' AS regclass) AS oid), '{payload}');")
+        });
         let commit = format!(
-            "INSERT INTO store_commits (writer, number) VALUES ('{0}', {number})
-                ON CONFLICT (writer) DO UPDATE SET number = excluded.number;
-            SELECT pg_notify('orderbell_' || CAST(CAST('store_version' AS regclass) AS oid), '{0}'); COMMIT",
-            self.opener.waker
+            "INSERT INTO store_commits (writer, number) VALUES ('{writer}', {number})
+                ON CONFLICT (writer) DO UPDATE SET number = excluded.number; {} COMMIT",
+            notify.unwrap_or_default()
         );
         let Err(error) = self.session.batch(&commit) else { return Ok(()) };
         match &error {

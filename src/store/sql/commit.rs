@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 
 use tokio::sync::oneshot;
 
+use crate::domain::retry::Step;
 use crate::store::StoreError;
 use crate::store::fencing::{Fenced, FencingToken};
 use crate::store::ingest::Recorded;
@@ -22,6 +23,16 @@ pub enum WriterJob {
     Claim(Box<Claim>, ReplySender<Claimed>),
     Settle(Box<Settle>, ReplySender<()>),
     Change(WriterChange),
+    /// A change that gives no channel anything to do.
+    Note(WriterChange),
+}
+
+/// The channels that have something to do by a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// It is not known which.
+    Any,
+    These(BTreeSet<String>),
 }
 
 /// Anything else that is changed: it is given the transaction, or why there is none, and gives what to answer after the commit.
@@ -38,6 +49,11 @@ pub trait Transactions: Connection {
 
     /// Whether a transaction is under way. The failure of a statement may have made the database take it back.
     fn is_begun(&self) -> bool;
+
+    /// Notes who is to be woken by the transaction's commit; without this, whoever it may be.
+    fn wakes(&self, woken: Woken) {
+        let _ = woken;
+    }
 
     /// # Errors
     /// [`StoreError::Unavailable`]: nothing of it was kept, and no transaction is under way.
@@ -93,6 +109,7 @@ pub fn commit(
     }
     let transaction = begun.as_ref().map(|()| connection).map_err(|failure| &failure.error);
     let done = done.unwrap_or_else(|| sorted.each(transaction));
+    connection.wakes(sorted.woken(&done));
     let answers = sorted.answers(done, transaction);
     let (ended, outcome) = end(connection, begun, confirm);
     for answer in answers {
@@ -118,6 +135,7 @@ struct Sorted {
     records: Vec<Prepared>,
     replies: Vec<ReplySender<Recorded>>,
     changes: Vec<WriterChange>,
+    notes: Vec<WriterChange>,
     claims: Vec<Asked<Claim, Claimed>>,
     settles: Vec<Asked<Settle, ()>>,
 }
@@ -134,6 +152,7 @@ impl Sorted {
                 WriterJob::Claim(claim, reply) => sorted.claims.push((claim, reply)),
                 WriterJob::Settle(settle, reply) => sorted.settles.push((settle, reply)),
                 WriterJob::Change(change) => sorted.changes.push(change),
+                WriterJob::Note(note) => sorted.notes.push(note),
             }
         }
         sorted
@@ -173,10 +192,25 @@ impl Sorted {
         }
     }
 
+    /// Who has something to do by it. What a settle means to the channel itself, its own instance knows; its fallback may be
+    /// another's.
+    fn woken(&self, done: &Done) -> Woken {
+        if !self.changes.is_empty() {
+            return Woken::Any;
+        }
+        let new = done.recorded.iter().filter_map(|recorded| match recorded {
+            Ok(Recorded::New { channels, .. }) => Some(channels),
+            _ => None,
+        });
+        let failed = self.settles.iter().filter(|(settle, _)| settle.step != Step::Delivered);
+        let fallbacks = failed.filter_map(|(settle, _)| settle.fallback.as_ref());
+        Woken::These(new.flatten().chain(fallbacks.map(|fallback| &fallback.to)).cloned().collect())
+    }
+
     /// Makes the other changes, and answers everybody.
     fn answers(self, done: Done, transaction: Result<&dyn Transactions, &StoreError>) -> Vec<Afterwards> {
         let mut answers: Vec<Afterwards> = self.replies.into_iter().zip(done.recorded).map(answer).collect();
-        answers.extend(self.changes.into_iter().map(|change| change(transaction)));
+        answers.extend(self.changes.into_iter().chain(self.notes).map(|change| change(transaction)));
         answers.extend(self.settles.into_iter().map(|(_, reply)| reply).zip(done.settled).map(answer));
         answers.extend(self.claims.into_iter().map(|(_, reply)| reply).zip(done.claimed).map(answer));
         answers

@@ -66,6 +66,17 @@ impl Jobs {
         self.ask(|reply| WriterJob::Change(Box::new(move |transaction| simple(transaction, reply, work)))).await
     }
 
+    /// As [`Jobs::change`], of something that gives no channel anything to do.
+    ///
+    /// # Errors
+    /// As [`Jobs::record`].
+    pub async fn note<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.ask(|reply| WriterJob::Note(Box::new(move |transaction| simple(transaction, reply, work)))).await
+    }
+
     /// Leaves a change for which nobody waits. Answers whether it was taken.
     pub fn leave<T: Send + 'static>(
         &self,
@@ -79,7 +90,7 @@ impl Jobs {
     /// Waits until the thread answers, be it that it cannot write now; `false` when it has ended.
     pub async fn answers(&self) -> bool {
         let (reply, answer) = oneshot::channel();
-        let nothing = WriterJob::Change(Box::new(move |_| {
+        let nothing = WriterJob::Note(Box::new(move |_| {
             Box::new(move |_| {
                 // Whoever asked may have given up.
                 let _ = reply.send(());

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use orderbell::store;
 use orderbell::store::address::StoreUrl;
 use orderbell::store::health::Status;
+use orderbell::store::leases::WantedLease;
 use orderbell::store::{Store, StoreError};
 
 use crate::postgres::cluster::{Cluster, Database, cluster, value};
@@ -248,6 +249,39 @@ async fn another_instance_and_a_command_are_heard_of_by_a_change_of_the_version(
     // The one server's clock is this machine's, and is asked for all the same.
     let theirs = one.database_time().await.expect("reading").expect("it has a clock of its own");
     assert!(Timestamp::now().duration_since(theirs).abs() < SignedDuration::from_secs(60), "{theirs}");
+    for store in [one, other] {
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_instance_is_woken_for_the_channels_that_have_something_to_do_and_for_no_others() {
+    let Some(database) = Database::make().await else { return };
+    let (one, other) = (open(&database.store_url()).await, open(&database.store_url()).await);
+    for store in [&one, &other] {
+        ready(&**store).await;
+    }
+    let mut tries = 0;
+    loop {
+        // What was said of the opening comes first.
+        other.record(placed(&format!("kitchen {tries}"), &["kitchen"])).await.expect("recorded");
+        if in_time(one.woken()).await == ["kitchen"] {
+            break;
+        }
+        tries += 1;
+        assert!(tries < 20, "no channel is named");
+    }
+    // Who holds a lease gives no channel anything to do.
+    let wanted = WantedLease { lease: "robot".to_owned(), lasts: SignedDuration::from_secs(30), channels: Vec::new() };
+    other.acquire(vec![wanted], "two", at(0)).await.expect("asked");
+    other.record(placed("both", &["it's", "office"])).await.expect("recorded");
+    let woken = loop {
+        let woken = in_time(one.woken()).await;
+        if woken != ["kitchen"] {
+            break woken;
+        }
+    };
+    assert_eq!(woken.iter().filter(|channel| *channel != "kitchen").collect::<Vec<_>>(), ["it's", "office"]);
     for store in [one, other] {
         store.close().await;
     }
