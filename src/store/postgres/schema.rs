@@ -58,6 +58,7 @@ impl Migrations {
 const BEGIN: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = 60000; SET LOCAL statement_timeout = 0;
     SET LOCAL idle_in_transaction_session_timeout = 60000; SET LOCAL synchronous_commit = on;
+    SET LOCAL client_min_messages = warning;
     SELECT pg_advisory_xact_lock(1330790732, hashtext(coalesce(current_schema(), '')))";
 
 /// What is under way on a store ends before it is changed, and whoever comes afterwards finds the floor as it is then.

@@ -14,7 +14,7 @@ use orderbell::store::sql::{Connection, Row};
 use tokio::runtime::Handle;
 
 use crate::postgres::cluster::{Database, value};
-use crate::support::in_time;
+use crate::support::{in_time, log};
 
 /// Runs something on a connection of the store's own kind.
 async fn with<T: Send + 'static>(url: &str, work: impl FnOnce(&Session<'_>) -> T + Send + 'static) -> T {
@@ -97,11 +97,13 @@ async fn a_statement_that_fails_ends_its_transaction_and_no_savepoint_before_it(
 #[tokio::test]
 async fn the_schema_is_made_once_however_many_begin_at_the_same_time() {
     let Some(database) = Database::make().await else { return };
+    let _kept = log::keep();
     let url = database.url();
     let made = futures_util::future::join_all((0..6).map(|_| {
         with(&url, |session| schema::migrate(session, &Migrations::built_in()).map_err(OpeningFailure::into_error))
     }));
     made.await.into_iter().for_each(|made| made.expect("made, or found made"));
+    assert!(!log::log().contains("NOTICE"), "{}", log::log());
     let client = database.connect().await;
     assert_eq!(
         value(&client, "SELECT count(*) FROM schema_history").await,
