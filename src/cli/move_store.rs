@@ -35,9 +35,9 @@ pub async fn run(command: MoveStore) -> Result<(), Failure> {
         output::line(format_args!("{rows:>12} {table}"))?;
     }
     output::line(format_args!(
-        "moved to {to} and compared, row by row; {} deliveries wait there\n\
+        "moved to {to} and compared, row by row; {} there\n\
          next: set url in [store] to the new place, and do not start orderbell on {from} any more: it would send what waits once more",
-        moved.waiting
+        output::counted(moved.waiting, "delivery waits", "deliveries wait")
     ))
 }
 

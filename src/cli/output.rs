@@ -81,3 +81,8 @@ pub fn colour(terminal: bool) -> Colour {
         false => Colour::Never,
     }
 }
+
+/// So many of something.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

@@ -56,7 +56,7 @@ pub async fn run(restore: Restore, file: &Path) -> Result<(), Failure> {
         None if waiting == 0 => WaitingChoice::Send,
         None if can_ask => ask_waiting(waiting).await?,
         None => {
-            let text = format!("{waiting} deliveries wait in the backup; say --waiting send or --waiting cancel");
+            let text = format!("{} in the backup; say --waiting send or --waiting cancel", waits(waiting));
             return Err(Failure::Misused(text));
         }
     };
@@ -74,7 +74,8 @@ pub async fn run(restore: Restore, file: &Path) -> Result<(), Failure> {
 
 async fn ask_waiting(waiting: u64) -> Result<WaitingChoice, Failure> {
     output::complain(format_args!(
-        "{waiting} deliveries wait in the backup and may have arrived since. Send them, or cancel them? [send/cancel] "
+        "{} in the backup and may have arrived since. Send, or cancel? [send/cancel] ",
+        waits(waiting)
     ));
     match answer().await?.as_str() {
         "send" | "s" => Ok(WaitingChoice::Send),
@@ -117,7 +118,12 @@ fn held(contents: &StoreContents, zone: &TimeZone) -> String {
     let newest = contents.newest_at.map(|at| format!(", the newest of {}", store::second(at, zone)));
     let StoreContents { bytes, schema, events, waiting, .. } = contents;
     let kilobytes = bytes.div_ceil(1_000);
-    format!("{events} events{}; {waiting} deliveries wait; schema {schema}, {kilobytes} kB", newest.unwrap_or_default())
+    let (events, waits) = (output::counted(*events, "event", "events"), waits(*waiting));
+    format!("{events}{}; {waits}; schema {schema}, {kilobytes} kB", newest.unwrap_or_default())
+}
+
+fn waits(count: u64) -> String {
+    output::counted(count, "delivery waits", "deliveries wait")
 }
 
 fn compared(present: &PresentStore, waiting: u64, url: &StoreUrl, zone: &TimeZone) -> String {
@@ -127,17 +133,21 @@ fn compared(present: &PresentStore, waiting: u64, url: &StoreUrl, zone: &TimeZon
     }
     if present.newer_events > 0 {
         text += &format!(
-            "  {} events came since, which the backup does not know: what is sent again counts as new\n",
-            present.newer_events
+            "  {} came since, which the backup does not know: what is sent again counts as new\n",
+            output::counted(present.newer_events, "event", "events")
         );
     }
     if present.lost_waiting > 0 {
-        text += &format!("  {} deliveries of those wait, and will not be sent\n", present.lost_waiting);
+        text += &format!(
+            "  {}, and will not be sent\n",
+            output::counted(present.lost_waiting, "delivery of those waits", "deliveries of those wait")
+        );
     }
     if waiting > 0 {
         text += &format!(
-            "  of the {waiting} deliveries that wait in the backup, {} have arrived or were ended since\n",
-            present.ended_since
+            "  of the {} in the backup, {} since\n",
+            output::counted(waiting, "delivery that waits", "deliveries that wait"),
+            output::counted(present.ended_since, "has arrived or was ended", "have arrived or were ended")
         );
     }
     text
@@ -147,8 +157,15 @@ fn done(backup: &Path, url: &StoreUrl, aside: Option<&Path>, (waiting, choice): 
     let mut text = format!("{} is in the place of {url}\n", backup.display());
     match (waiting, choice) {
         (0, _) => {}
-        (_, WaitingChoice::Send) => text += &format!("{waiting} deliveries wait, and go out when orderbell runs\n"),
-        (_, WaitingChoice::Cancel) => text += &format!("{waiting} deliveries were cancelled\n"),
+        (_, WaitingChoice::Send) => {
+            text += &format!(
+                "{} when orderbell runs\n",
+                output::counted(waiting, "delivery waits, and goes out", "deliveries wait, and go out")
+            )
+        }
+        (_, WaitingChoice::Cancel) => {
+            text += &format!("{}\n", output::counted(waiting, "delivery was cancelled", "deliveries were cancelled"));
+        }
     }
     if let Some(aside) = aside {
         text += &format!("what was there is kept as {}\n", aside.display());

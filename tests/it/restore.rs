@@ -81,17 +81,17 @@ async fn what_waited_is_cancelled_and_the_store_that_was_there_is_kept() {
     assert!(unasked.err.contains("add --yes"), "{}", unasked.err);
     let unsaid = orderbell(&scene, &["restore", text(&copy), "--yes"]);
     assert_eq!(unsaid.code, Some(2));
-    assert!(unsaid.err.contains("1 deliveries wait in the backup; say --waiting"), "{}", unsaid.err);
+    assert!(unsaid.err.contains("1 delivery waits in the backup; say --waiting"), "{}", unsaid.err);
     assert_eq!(orders(&scene.store()), [1, 2], "nothing was changed");
 
     let done = orderbell(&scene, &restore);
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{}", done.out);
     for said in [
-        "copy.db is whole: 1 events, the newest of ",
-        "; 1 deliveries wait; schema ",
-        " events came since, which the backup does not know",
-        "  of the 1 deliveries that wait in the backup, 1 have arrived or were ended since",
-        "1 deliveries were cancelled",
+        "copy.db is whole: 1 event, the newest of ",
+        "; 1 delivery waits; schema ",
+        " came since, which the backup does not know",
+        "  of the 1 delivery that waits in the backup, 1 has arrived or was ended since",
+        "1 delivery was cancelled",
         "next: start orderbell",
     ] {
         assert!(done.out.contains(said), "{said}: {}", done.out);
@@ -119,7 +119,7 @@ async fn what_waited_and_was_tried_goes_out_as_a_possible_repeat() {
     daemon.daemon.stop().await;
     let done = orderbell(&scene, &["restore", text(&path(&scene, "copy.db")), "--waiting", "send", "--yes"]);
     assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{}", done.out);
-    assert!(done.out.contains("1 deliveries wait, and go out when orderbell runs"), "{}", done.out);
+    assert!(done.out.contains("1 delivery waits, and goes out when orderbell runs"), "{}", done.out);
     let daemon = scene.start(&staff(&scene)).await;
     let received = scene.until_received("staff", 3).await;
     assert!(!received[0].body.contains("possibly a repeat"), "{}", received[0].body);
