@@ -130,13 +130,16 @@ fn the_configuration_of_the_package_is_the_example_with_paths_that_its_daemon_ma
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let (made, example) = (String::from_utf8(made.stdout).expect("text"), text("config.example.toml"));
     let lines = made.lines().zip(example.lines()).filter(|(made, example)| made != example);
-    let changed: Vec<&str> = lines.map(|(made, _)| made.split("  ").next().unwrap_or_default()).collect();
+    let changed: Vec<&str> = lines.map(|(made, _)| made).collect();
     let expected = [
         "#:schema /usr/share/doc/orderbell/orderbell.schema.json",
-        "url = \"sqlite:/var/lib/orderbell/orderbell.db\" # or a database that several instances share: { env = \"ORDERBELL_STORE\" }, which is",
-        "# to = \"/var/lib/orderbell/backups\" # a folder, best on another disk; it is made where it is missing",
+        "url = \"sqlite:/var/lib/orderbell/orderbell.db\" #",
+        "# to = \"/var/lib/orderbell/backups\" #",
     ];
-    assert_eq!(changed, expected);
+    assert_eq!(changed.len(), expected.len(), "{changed:#?}");
+    for (changed, expected) in changed.iter().zip(expected) {
+        assert!(changed.starts_with(expected), "{changed}");
+    }
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("orderbell.toml"), made).expect("written");
     let checked = run(env!("CARGO_BIN_EXE_orderbell"), &["check"], folder.path());
