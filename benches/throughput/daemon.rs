@@ -34,15 +34,20 @@ pub struct Daemon {
 impl Daemon {
     /// Starts it on whatever the folder has, and waits for its first answer.
     pub fn start(binary: &Path, folder: &Path, channels: &[Erp]) -> Self {
-        Self::start_on(binary, folder, channels, None)
+        Self::start_with(binary, folder, channels, "")
     }
 
     /// As [`Daemon::start`], on a store that is elsewhere.
     pub fn start_on(binary: &Path, folder: &Path, channels: &[Erp], store: Option<&str>) -> Self {
+        let store = store.map(|url| format!("[store]\nurl = \"{url}\"\n")).unwrap_or_default();
+        Self::start_with(binary, folder, channels, &store)
+    }
+
+    /// As [`Daemon::start`], with more in the configuration.
+    pub fn start_with(binary: &Path, folder: &Path, channels: &[Erp], more: &str) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
         let file = folder.join("bench.toml");
-        let store = store.map(|url| format!("[store]\nurl = \"{url}\"\n")).unwrap_or_default();
-        fs::write(&file, configuration(address, channels) + &store).expect("the configuration");
+        fs::write(&file, configuration(address, channels) + more).expect("the configuration");
         let log = File::create(folder.join("log")).expect("the log");
         let mut command = pinned(Core::Server, binary);
         command
@@ -117,9 +122,14 @@ pub fn configuration(address: SocketAddr, channels: &[Erp]) -> String {
 
 /// One request on a connection of its own: status and body of the answer.
 pub fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    get_with(address, path, "")
+}
+
+/// As [`get`], with more lines in the head.
+pub fn get_with(address: SocketAddr, path: &str, more: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: bell\r\nconnection: close\r\n\r\n").ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: bell\r\n{more}connection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     // The receiver does not close; its length is known.
     let mut bytes = [0; 4096];

@@ -10,6 +10,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+mod api;
 mod beside;
 mod busy;
 mod constant;
@@ -88,6 +89,7 @@ fn measure(options: &Options) {
     let steady: Vec<_> = of(Method::Steady).map(|_| steady::measure(options, at_once)).collect();
     let rest: Vec<_> = of(Method::Rest).map(|_| rest::measure(options)).collect();
     let large = large::measure(options, &of(Method::Large).collect::<Vec<_>>());
+    let api = api::measure(options, &of(Method::Api).collect::<Vec<_>>());
     let beside = beside::measure(options, &of(Method::Beside).collect::<Vec<_>>());
     if let Some(file) = &options.json {
         let document = json!({
@@ -100,6 +102,7 @@ fn measure(options: &Options) {
             "steady": steady.first(),
             "rest": rest.first(),
             "large": large,
+            "api": api,
             "beside": beside,
         });
         table::write(file, &document);

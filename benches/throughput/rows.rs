@@ -33,6 +33,10 @@ pub enum Row {
     Waiting,
     /// With very many events in the store.
     Old,
+    /// What the API answers, with as many deliveries waiting as in [`Row::Waiting`].
+    ApiWaiting,
+    /// What the API answers, with as many events as in [`Row::Old`].
+    ApiOld,
     /// While the write-ahead log is emptied into the database over and over.
     Checkpoint,
     /// While old events are removed.
@@ -43,7 +47,7 @@ pub enum Row {
     Backup,
 }
 
-pub const ALL: [Row; 18] = [
+pub const ALL: [Row; 20] = [
     Row::AppendLog,
     Row::Thin,
     Row::Order,
@@ -58,6 +62,8 @@ pub const ALL: [Row; 18] = [
     Row::Rest,
     Row::Waiting,
     Row::Old,
+    Row::ApiWaiting,
+    Row::ApiOld,
     Row::Checkpoint,
     Row::Sweep,
     Row::Report,
@@ -75,6 +81,8 @@ pub enum Method {
     Rest,
     /// In turn with an empty store.
     Large,
+    /// On the same stores.
+    Api,
     /// In turn with the same daemon while it has nothing else to do.
     Beside,
 }
@@ -96,6 +104,8 @@ impl Row {
             Self::Rest => "rest",
             Self::Waiting => "waiting",
             Self::Old => "old",
+            Self::ApiWaiting => "api-waiting",
+            Self::ApiOld => "api-old",
             Self::Checkpoint => "checkpoint",
             Self::Sweep => "sweep",
             Self::Report => "report",
@@ -115,6 +125,7 @@ impl Row {
             Self::Steady => Method::Steady,
             Self::Rest => Method::Rest,
             Self::Waiting | Self::Old => Method::Large,
+            Self::ApiWaiting | Self::ApiOld => Method::Api,
             Self::Checkpoint | Self::Sweep | Self::Report | Self::Backup => Method::Beside,
         }
     }
@@ -130,13 +141,15 @@ impl Row {
             "usual" => of(&[Method::Throughput, Method::Steady, Method::Rest]),
             "postgres" => of(&[Method::Postgres]),
             "large" => of(&[Method::Large]),
+            "api" => of(&[Method::Api]),
             "beside" => of(&[Method::Beside]),
             _ => ALL.into_iter().filter(|row| row.name() == name).collect(),
         };
         match rows.is_empty() {
-            true => {
-                Err(format!("there is no row {name}; there are {}, usual, postgres, large, beside and all", names()))
-            }
+            true => Err(format!(
+                "there is no row {name}; there are {}, usual, postgres, large, api, beside and all",
+                names()
+            )),
             false => Ok(rows),
         }
     }
