@@ -11,6 +11,7 @@ pub mod condition;
 pub mod data;
 pub mod digest;
 pub mod digest_group;
+pub mod distribution;
 pub mod document;
 pub mod duration;
 pub mod effective;

@@ -1,6 +1,8 @@
 //! How things stand: what the operator was notified of, how the store fares, and what is done to keep it so.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -8,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::domain::distribution::Distribution;
 use crate::domain::event::Kind;
 use crate::store::StoreFuture;
 use crate::store::ingest::{Record, Recorded};
@@ -73,6 +76,9 @@ pub trait Health: Send + Sync {
     /// Waits until whatever writes the store answers, be it that it cannot write now; `false` when it has ended.
     fn writer_answers(&self) -> BoxFuture<'_, bool>;
 
+    /// How large its commits are, and how long they take.
+    fn commits(&self) -> Arc<CommitStats>;
+
     /// What may be missing, by what the last start of the store found, until the operator was notified of it.
     fn loss(&self) -> Option<Loss>;
 
@@ -81,6 +87,29 @@ pub trait Health: Send + Sync {
 
     /// Lets go of the store, after everything that was asked is done. Whatever is asked later fails.
     fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// The commits of a store, since it was opened.
+#[derive(Debug)]
+pub struct CommitStats {
+    /// Changes that each took together.
+    pub jobs: Distribution,
+    pub seconds: Distribution,
+}
+
+impl Default for CommitStats {
+    fn default() -> Self {
+        const JOBS: [f64; 7] = [1.0, 2.0, 4.0, 16.0, 64.0, 256.0, 1024.0];
+        const SECONDS: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0];
+        Self { jobs: Distribution::new(&JOBS), seconds: Distribution::new(&SECONDS) }
+    }
+}
+
+impl CommitStats {
+    pub fn note(&self, jobs: usize, took: Duration) {
+        self.jobs.observe(jobs as f64);
+        self.seconds.observe(took.as_secs_f64());
+    }
 }
 
 /// Whether the store can be used.

@@ -29,7 +29,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::StoreError;
-use crate::store::health::{Loss, Status};
+use crate::store::health::{CommitStats, Loss, Status};
 use crate::store::ingest::{Record, Recorded};
 use crate::store::postgres::address::PostgresUrl;
 use crate::store::postgres::connect::Connector;
@@ -50,6 +50,7 @@ pub struct Postgres {
     reader: ReadPool,
     jobs: Jobs,
     status: watch::Receiver<Status>,
+    commits: Arc<CommitStats>,
     /// Of others that have committed something.
     wake_ups: Arc<WakeUps>,
     /// Of an instance.
@@ -122,8 +123,10 @@ impl Postgres {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| StoreError::Unavailable(format!("no timer for the store: {error}")))?;
         let (open, opened) = oneshot::channel();
+        let commits: Arc<CommitStats> = Arc::default();
+        let counted = commits.clone();
         let write = move || {
-            let mut writer = PostgresWriter::new(opener, status, now);
+            let mut writer = PostgresWriter::new(opener, status, counted, now);
             let has_opened = writer.open(&runtime);
             let goes_on = has_opened.is_ok();
             if open.send(has_opened).is_ok() && goes_on {
@@ -139,7 +142,7 @@ impl Postgres {
             OpenedBy::Daemon => Some(tokio::spawn(listen(connector, waker, wake_ups.clone())).abort_handle()),
             OpenedBy::Command => None,
         };
-        Ok(Self { schema, reader, jobs, status: seen, wake_ups, listener })
+        Ok(Self { schema, reader, jobs, status: seen, commits, wake_ups, listener })
     }
 
     fn let_go(&self) {
@@ -208,6 +211,10 @@ impl Database for Postgres {
 
     fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+
+    fn commits(&self) -> Arc<CommitStats> {
+        self.commits.clone()
     }
 
     async fn writer_answers(&self) -> bool {

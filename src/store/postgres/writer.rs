@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "how long ago this thread looked at its database")]
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_postgres::Client;
 
 use crate::store::StoreError;
-use crate::store::health::Status;
+use crate::store::health::{CommitStats, Status};
 use crate::store::postgres::failure::Outage;
 use crate::store::postgres::opening::{OpenedBy, Opener, OpeningFailure};
 use crate::store::postgres::session::{Driver, Session};
@@ -34,6 +35,7 @@ pub struct PostgresWriter {
     /// `None` while the database is away, with the reason in the status.
     client: Option<Client>,
     status: watch::Sender<Status>,
+    commits: Arc<CommitStats>,
     /// What time it was, and since when it passes.
     now: (Timestamp, Instant),
     looked_at: Instant,
@@ -44,9 +46,10 @@ pub struct PostgresWriter {
 }
 
 impl PostgresWriter {
-    pub fn new(opener: Opener, status: watch::Sender<Status>, now: Timestamp) -> Self {
+    pub fn new(opener: Opener, status: watch::Sender<Status>, commits: Arc<CommitStats>, now: Timestamp) -> Self {
         let begun = Instant::now();
-        Self { opener, client: None, status, now: (now, begun), looked_at: begun, retry: FIRST_RETRY, is_full: false }
+        let now = (now, begun);
+        Self { opener, client: None, status, commits, now, looked_at: begun, retry: FIRST_RETRY, is_full: false }
     }
 
     /// Makes the first connection, and the store where there is none.
@@ -108,6 +111,7 @@ impl PostgresWriter {
         let transactions = PostgresTransactions::new(Session::new(client, driver), driver, &self.opener);
         // Each job has caught its own panic. One elsewhere takes the group along: its senders get the error that the store is
         // unavailable, and nothing is kept.
+        let (jobs, begun) = (group.len(), Instant::now());
         let committed = std::panic::catch_unwind(AssertUnwindSafe(|| commit::commit(&transactions, group, || Ok(()))));
         if committed.is_err() {
             tracing::error!("the store met an internal error; a group of changes was taken back");
@@ -115,6 +119,7 @@ impl PostgresWriter {
         }
         if matches!(committed, Ok(Ended::Committed)) {
             self.looked_at = Instant::now();
+            self.commits.note(jobs, begun.elapsed());
         }
         let (outage, is_usable) = (transactions.session().outage(), transactions.session().is_usable());
         self.note(outage, is_usable, runtime);

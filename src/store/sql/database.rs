@@ -1,11 +1,13 @@
 //! What a database is to a store: who looks and who changes something, and what each database does in its own way. Whatever
 //! implements [`Database`] is a store, by the statements of this room (`contract`).
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::store::StoreError;
-use crate::store::health::{Loss, Status};
+use crate::store::health::{CommitStats, Loss, Status};
 use crate::store::ingest::{Record, Recorded};
 use crate::store::queue::attempt::{Claim, Claimed, Settle};
 use crate::store::sql::{self, Connection};
@@ -76,6 +78,8 @@ pub trait Database: Send + Sync + 'static {
 
     /// Waits until whoever writes answers, be it that nothing can be written now; `false`: it has ended.
     fn writer_answers(&self) -> impl Future<Output = bool> + Send;
+
+    fn commits(&self) -> Arc<CommitStats>;
 
     /// What may be missing, as far as the operator was not notified of it.
     fn loss(&self) -> Option<Loss>;

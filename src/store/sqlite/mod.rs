@@ -33,7 +33,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::StoreError;
-use crate::store::health::{Loss, Status};
+use crate::store::health::{CommitStats, Loss, Status};
 use crate::store::ingest::{Record, Recorded};
 use crate::store::queue::attempt::{Claim, Claimed, Settle};
 use crate::store::sql;
@@ -57,6 +57,7 @@ pub struct Sqlite {
     writer: WriteAccess,
     status: watch::Receiver<Status>,
     loss: Arc<Mutex<Option<Loss>>>,
+    commits: Arc<CommitStats>,
 }
 
 impl Sqlite {
@@ -107,12 +108,13 @@ impl Sqlite {
         let runtime = runtime.map_err(|error| StoreError::Unavailable(format!("no timer for the store: {error}")))?;
         let loss = Arc::new(Mutex::new(opened.as_ref().and_then(|opened| opened.loss.clone())));
         let thread = Writer::new(place, (opened, converting), reader.clone(), status, loss.clone(), now);
+        let commits = thread.commits.clone();
         spawn("store-write", move || {
             // Until its end no second daemon may write beside this one.
             thread.run(queue, &runtime);
             drop(end);
         })?;
-        Ok(Self { writer: WriteAccess::Thread(jobs), reader, status: seen, loss })
+        Ok(Self { writer: WriteAccess::Thread(jobs), reader, status: seen, loss, commits })
     }
 
     /// Opens an existing file for a command, also beside the daemon that holds it.
@@ -123,7 +125,7 @@ impl Sqlite {
     pub fn open_beside(path: &Path) -> Result<Self, StoreError> {
         let (_, status) = watch::channel(Status::Ready(None));
         let writer = WriteAccess::beside(path.to_owned());
-        Ok(Self { reader: Reader::open(path)?, writer, status, loss: Arc::default() })
+        Ok(Self { reader: Reader::open(path)?, writer, status, loss: Arc::default(), commits: Arc::default() })
     }
 
     /// The writer's `journal_mode` and `synchronous`, as SQLite says them: a promise hangs on both.
@@ -187,6 +189,10 @@ impl Database for Sqlite {
 
     fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+
+    fn commits(&self) -> Arc<CommitStats> {
+        self.commits.clone()
     }
 
     async fn writer_answers(&self) -> bool {

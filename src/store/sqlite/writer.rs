@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use crate::store::StoreError;
-use crate::store::health::{Loss, Status};
+use crate::store::health::{CommitStats, Loss, Status};
 use crate::store::sql::commit;
 use crate::store::sql::commit::{Ended, WriterJob};
 use crate::store::sqlite::damage_search::DamageSearch;
@@ -63,6 +63,7 @@ pub struct Writer {
     search: Option<DamageSearch>,
     /// What it has found: then nothing more is written.
     damage: Option<String>,
+    pub commits: Arc<CommitStats>,
 }
 
 impl Writer {
@@ -94,6 +95,7 @@ impl Writer {
             is_unnoted: true,
             search,
             damage: None,
+            commits: Arc::default(),
         }
     }
 
@@ -143,12 +145,16 @@ impl Writer {
             return commit::refuse(group, &error);
         }
         let Some(OpenStore { connection, files, lock, .. }) = &mut self.opened else { return };
+        let (jobs, begun) = (group.len(), Instant::now());
         let confirm = || files.check(lock).map_err(|wrong| StoreError::Unavailable(reason(wrong)));
         // Each job has caught its own panic. One elsewhere takes the group along: its senders get the error that the store is
         // unavailable, and nothing is kept.
         let committed = std::panic::catch_unwind(AssertUnwindSafe(|| commit::commit(connection, group, confirm)));
         let is_locked = match committed {
             Ok(ended) => {
+                if ended == Ended::Committed {
+                    self.commits.note(jobs, begun.elapsed());
+                }
                 self.has_news |= ended == Ended::Committed;
                 self.is_unnoted |= ended == Ended::Committed;
                 ended == Ended::Locked

@@ -82,7 +82,7 @@ macro_rules! conformance {
                     a_report_is_kept_with_its_table_and_its_picture_until_that_expires, the_facts_of_a_day_are_those_of_that_day;
                 health: an_incident_changes_only_from_how_it_is_known_and_together_with_its_notice,
                     what_is_parked_overdue_dead_and_unrouted_is_seen,
-                    what_waits_is_counted_with_its_age_and_why_a_channel_is_parked, what_was_not_proven_is_counted_between_two_moments,
+                    what_waits_is_counted_with_its_age_and_why_a_channel_is_parked, each_commit_is_measured, what_was_not_proven_is_counted_between_two_moments,
                     a_command_asks_and_the_daemon_answers, a_closed_store_takes_no_more_and_can_be_opened_again;
                 retention: what_is_old_and_done_is_removed_and_never_what_is_still_to_be_delivered;
             }

@@ -1,5 +1,7 @@
 //! How things stand, of every database.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -7,7 +9,8 @@ use uuid::Uuid;
 
 use crate::store::StoreFuture;
 use crate::store::health::{
-    Health, HealthQuery, HealthSnapshot, Incident, IncidentUpdate, Loss, QueueDepth, Status, UnfitSignatures,
+    CommitStats, Health, HealthQuery, HealthSnapshot, Incident, IncidentUpdate, Loss, QueueDepth, Status,
+    UnfitSignatures,
 };
 use crate::store::ingest::Recorded;
 use crate::store::sql::database::Database;
@@ -79,6 +82,10 @@ impl<D: Database> Health for D {
 
     fn status(&self) -> watch::Receiver<Status> {
         Database::status(self)
+    }
+
+    fn commits(&self) -> Arc<CommitStats> {
+        Database::commits(self)
     }
 
     fn is_ready(&self) -> bool {

@@ -83,6 +83,17 @@ pub async fn what_waits_is_counted_with_its_age_and_why_a_channel_is_parked(plac
     assert_eq!((&depths[1].parked, &depths[2].parked), (&None, &None));
 }
 
+pub async fn each_commit_is_measured(place: Place) {
+    let store = place.open(0).await;
+    let before = store.commits().jobs.frequencies();
+    for number in ["1", "2"] {
+        store.record(placed(number, &["kitchen"])).await.expect("recorded");
+    }
+    let (jobs, seconds) = (store.commits().jobs.frequencies(), store.commits().seconds.frequencies());
+    assert_eq!((jobs.count - before.count, jobs.sum - before.sum), (2, 2.0), "two of one change each");
+    assert!(seconds.count == jobs.count && seconds.sum > 0.0, "{seconds:?}");
+}
+
 pub async fn what_was_not_proven_is_counted_between_two_moments(place: Place) {
     let store = place.open(0).await;
     for second in [10, 20, 30] {
