@@ -52,6 +52,7 @@ use crate::store::address::StoreUrl;
 use crate::store::leases::Leases;
 use crate::store::queue::attempt::PacingState;
 use crate::store::{self, Store};
+use crate::web::admin::AdminState;
 use crate::web::server::limits::ListenerLimits;
 use crate::web::{hooks, server};
 
@@ -207,7 +208,8 @@ async fn build(
     supervisor.notify_through(notices.clone());
     let templates = Current::new(templates);
     let intake = Intake::new(routing.clone(), notices.clone(), store.clone(), notifier.clone(), clock.clone());
-    let (refusals, source_activity) = (intake.refusals.clone(), intake.source_activity());
+    let (refusals, source_activity, metrics) =
+        (intake.refusals.clone(), intake.source_activity(), intake.metrics.clone());
     let charts = ChartCache::new(store.clone(), templates.clone(), routing.clone(), clock.clone());
     let health = Arc::new(HealthCheck::new(supervisor.clone(), store.clone(), clock.clone()));
     let intake = Arc::new(intake);
@@ -215,7 +217,9 @@ async fn build(
     let address = listeners.hooks.local_addr();
     let readiness = Arc::new(Readiness::new(health.clone(), store.clone(), routing.clone(), clock.clone()));
     let admin = listeners.admin.and_then(|listener| {
-        admin::keep_answering(&supervisor, listener, configured_admin.as_ref(), readiness, &clock)
+        let (metrics, routing) = (metrics.clone(), routing.clone());
+        let state = |authenticator| AdminState { authenticator, readiness, metrics, routing };
+        admin::keep_answering(&supervisor, listener, configured_admin.as_ref(), state, &clock)
     });
     keep_accepting(&supervisor, "accept loop", listeners.hooks, endpoint, limits, hooks::notes(intake, limits));
     if let (Some((watch, _)), Ok(address)) = (&watch, address) {
@@ -245,6 +249,7 @@ async fn build(
         pacers: Pacers::take_up(taken_slots, clock.now(), clock.elapsed()),
         composing: composing(&store_settings.url),
         shared: SharedMessages::default(),
+        metrics: metrics.clone(),
     };
     let (clock_skews, look) = (context.clock_skews.clone(), notifier.watch());
 
@@ -272,7 +277,9 @@ async fn build(
         let (notifier, stop) = (notifier.clone(), stop.clone());
         move || instances::wake(leases.clone(), notifier.clone(), stop.clone())
     });
-    let reports = ReportMaker::new(store.clone(), routing.clone(), notifier.clone(), leadership.clone(), clock.clone());
+    let mut reports =
+        ReportMaker::new(store.clone(), routing.clone(), notifier.clone(), leadership.clone(), clock.clone());
+    reports.metrics = metrics;
     let failures = reports.failures.clone();
     supervisor.keep("reports", {
         let stop = stop.clone();

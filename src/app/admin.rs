@@ -1,14 +1,12 @@
 //! The admin listener: its limits, and who gets in by the configuration in force.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
 use crate::app::accepting::keep_accepting;
 use crate::config::listeners::ConfiguredAdmin;
 use crate::flow::Clock;
-use crate::flow::readiness::Readiness;
 use crate::flow::supervisor::Supervisor;
 use crate::web::admin;
 use crate::web::admin::AdminState;
@@ -49,7 +47,7 @@ pub fn keep_answering(
     supervisor: &Supervisor,
     listener: TcpListener,
     configured: Option<&ConfiguredAdmin>,
-    readiness: Arc<Readiness>,
+    state: impl FnOnce(Authenticator) -> AdminState,
     clock: &Clock,
 ) -> Option<AdminControl> {
     let bound = listener
@@ -57,7 +55,7 @@ pub fn keep_answering(
         .inspect_err(|error| tracing::error!(%error, "the admin listener has no address, and is closed"))
         .ok()?;
     let authenticator = Authenticator::new(rules(configured, bound), clock.clone());
-    let routes = admin::routes(AdminState { authenticator: authenticator.clone(), readiness });
+    let routes = admin::routes(state(authenticator.clone()));
     keep_accepting(supervisor, "admin listener", listener, routes, LIMITS, admin::notes());
     tracing::info!(address = %bound, "the admin listener answers");
     let listen = configured.map(|configured| configured.listen);

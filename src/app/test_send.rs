@@ -21,6 +21,7 @@ use crate::flow::clock_skew::ClockSkews;
 use crate::flow::command_lease::CommandLease;
 use crate::flow::composing::Composing;
 use crate::flow::context::WorkerContext;
+use crate::flow::metrics::Metrics;
 use crate::flow::notice::Notices;
 use crate::flow::notifier::Notifier;
 use crate::flow::pacers::Pacers;
@@ -229,6 +230,7 @@ impl TestSender<'_> {
             pacers,
             composing: Composing::default(),
             shared: SharedMessages::default(),
+            metrics: Metrics::default(),
         };
         let channel_settings = Arc::new(setup::worker_channel(name.to_owned(), channel.clone())?);
         let mut runner = ChannelWorker::new(channel_settings, context, tenure.clone(), CancellationToken::new());

@@ -35,6 +35,21 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All that [`Outcome::as_str`] says.
+    pub const NAMES: [&'static str; 11] = [
+        "delivered",
+        "partial",
+        "retry",
+        "unknown",
+        "throttled",
+        "misconfigured",
+        "too_long",
+        "content_refused",
+        "full",
+        "rejected",
+        "bug",
+    ];
+
     /// As it stands in the store and in lists.
     pub fn as_str(&self) -> &'static str {
         match self {

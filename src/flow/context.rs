@@ -14,6 +14,7 @@ use crate::domain::rate_limit::RateLimit;
 use crate::domain::template::Templates;
 use crate::flow::clock_skew::ClockSkews;
 use crate::flow::composing::Composing;
+use crate::flow::metrics::Metrics;
 use crate::flow::notice::Notices;
 use crate::flow::notifier::Notifier;
 use crate::flow::pacers::{Pacer, Pacers, Permit};
@@ -60,6 +61,7 @@ pub struct WorkerContext {
     pub pacers: Pacers,
     pub composing: Composing,
     pub shared: SharedMessages,
+    pub metrics: Metrics,
 }
 
 /// What a message is sent with.

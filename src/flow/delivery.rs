@@ -11,13 +11,14 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 
 use crate::channel::Attempt;
-use crate::domain::event::Kind;
+use crate::domain::event::{Kind, OWN_SOURCE};
 use crate::domain::message::{Part, idempotency_key};
 use crate::domain::retry;
 use crate::domain::retry::{Answer, DeliveryProgress, Outcome, Step};
 use crate::flow::context::{LEASE_MARGIN, SendContext};
 use crate::flow::delivery::compose::OutgoingMessage;
 use crate::flow::delivery::leased::{Kept, keep, unleased, unsent, within};
+use crate::flow::metrics::DeliveryEnd;
 use crate::flow::notice::Topic;
 use crate::flow::pacers::Permit;
 use crate::flow::recipient_round::{FollowUp, RecipientRound, RoundResult};
@@ -125,6 +126,7 @@ impl PartAttempt<'_> {
         let ended = context.clock.now();
         channel.http.clock_ahead().into_iter().for_each(|ahead| context.clock_skews.note(&channel.name, ended, ahead));
         permit.ended();
+        sent.iter().for_each(|answer| context.metrics.attempted(&channel.name, answer));
         let is_unsent = sent.is_none();
         let (answer, pacing) = self.learn(sent.unwrap_or_else(unsent), ended);
         let progress = DeliveryProgress {
@@ -184,12 +186,28 @@ impl PartAttempt<'_> {
         next.into_iter().for_each(Permit::give_back);
         let more_parts = self.more_parts() && round.is_none();
         delivery_log::log(channel, due, self.attempts, &answer, &step, more_parts, ended);
+        self.count(&step, more_parts, ended);
         self.tell(&answer, &step, round.as_ref(), ended).await;
         match step {
             Step::Delivered if round.is_none() => Going::On(None),
             Step::Delivered | Step::Dead => Going::Ends(SendEnd::Done),
             Step::Wait { until, .. } => Going::Ends(SendEnd::Later(until)),
             Step::Park { .. } | Step::Recompose(_) => Going::Ends(SendEnd::Look),
+        }
+    }
+
+    fn count(&self, step: &Step, more_parts: bool, now: Timestamp) {
+        let SendContext { channel, context, .. } = self.sending;
+        let event = &self.outgoing.leader.event;
+        match step {
+            Step::Delivered if !more_parts => {
+                context.metrics.ended(&channel.name, DeliveryEnd::Delivered);
+                if event.source != OWN_SOURCE {
+                    context.metrics.delivered(&channel.name, now.duration_since(event.received_at));
+                }
+            }
+            Step::Dead => context.metrics.ended(&channel.name, DeliveryEnd::Dead),
+            _ => {}
         }
     }
 
@@ -333,6 +351,7 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
         return tokio::time::sleep(AGAIN).await;
     };
     let step = Step::Dead;
+    context.metrics.ended(&channel.name, DeliveryEnd::Dead);
     delivery_log::log(channel, due, due.attempts + 1, &answer, &step, false, at);
     delivery_log::notify_operator(channel, context, due, &answer, &step, at).await;
     let settle = Settle {

@@ -13,6 +13,7 @@ use crate::domain::data::Notice;
 use crate::domain::event::{DedupeKey, Event, OWN_SOURCE, SignatureCheck};
 use crate::domain::route::UndecidedCondition;
 use crate::domain::route_decision::RouteDecisions;
+use crate::flow::metrics::{Metrics, WebhookResult};
 use crate::flow::notice::{Notices, Topic};
 use crate::flow::notifier::Notifier;
 use crate::flow::refusals::{self, Refusals};
@@ -45,6 +46,7 @@ pub struct Intake {
     unproven: HourlyBudget,
     /// What was refused, on its way to the store.
     pub refusals: Refusals,
+    pub metrics: Metrics,
     /// A permit for each larger body that may be verified at a time.
     parsing: Arc<Semaphore>,
     /// Connections that were shed and are still to be said.
@@ -82,6 +84,7 @@ impl Intake {
             activity,
             unproven,
             refusals,
+            metrics: Metrics::default(),
             parsing,
             shed: AtomicU64::new(0),
         }
@@ -100,6 +103,7 @@ impl Intake {
     /// Notes a request to a source that was refused before the source could look at it.
     pub fn note_refusal(&self, name: &str, reason: impl FnOnce() -> String, bytes: u64) {
         if self.has(name) {
+            self.metrics.webhook(name, WebhookResult::Refused);
             self.refusals.note(name, reason, bytes, self.clock.now());
         }
     }
@@ -125,11 +129,26 @@ impl Intake {
         headers: &HeaderMap,
         body: Bytes,
     ) -> IntakeOutcome {
+        let begun = self.clock.elapsed();
+        let outcome = self.answer(name, (method, query, headers), body).await;
+        if let IntakeOutcome::Answer(PlatformReply::Received, _) = outcome {
+            self.metrics.acknowledged(self.clock.elapsed() - begun);
+        }
+        outcome
+    }
+
+    async fn answer(
+        &self,
+        name: &str,
+        (method, query, headers): (Method, Option<&str>, &HeaderMap),
+        body: Bytes,
+    ) -> IntakeOutcome {
         let routing = self.routing.get();
         let Some(endpoint) = routing.endpoints.get(name) else { return IntakeOutcome::UnknownSource };
         let platform = endpoint.source.platform();
         let (now, bytes) = (self.clock.now(), body.len());
         if let Some(reason) = &endpoint.closed {
+            self.metrics.webhook(name, WebhookResult::NotStored);
             self.refusals.note_unchecked(name, reason, bytes as u64, (now, self.clock.elapsed()));
             return IntakeOutcome::Answer(PlatformReply::NotRemembered, platform.reply(PlatformReply::NotRemembered));
         }
@@ -138,6 +157,7 @@ impl Intake {
         let reply = match self.believe(&routing, endpoint, (method, query, headers), body, now).await {
             Ok(Incoming::Heartbeat) => {
                 tracing::debug!(source = name, "heartbeat");
+                self.metrics.webhook(name, WebhookResult::Heartbeat);
                 self.note_life(name, now);
                 PlatformReply::Received
             }
@@ -168,6 +188,7 @@ impl Intake {
                 let address = platform.checked_address(&endpoint.address);
                 let reason =
                     || refusals::reason_with_looks(&refusal, address, &request_shape::of_request(headers, &start));
+                self.metrics.webhook(name, WebhookResult::Refused);
                 self.refusals.note(name, reason, bytes as u64, now);
                 self.tell_operator(name, &refusal, address, now).await;
                 PlatformReply::Refused
@@ -240,6 +261,7 @@ impl Intake {
                         "a webhook was refused: its signature fits none of the recipes, and enough such were kept in this hour"
                     );
                 }
+                self.metrics.webhook(name, WebhookResult::Refused);
                 self.refusals.note(name, || refusals::TOO_MANY_UNPROVEN.to_owned(), body.len() as u64, now);
                 return PlatformReply::Refused;
             }
@@ -277,6 +299,7 @@ impl Intake {
         let damaged = damaged.map(|unrecognised| unrecognised.event.clone().unwrap_or_default());
         match self.store.record(Record { event, body, dedupe_keys, targets, urgent, decisions }).await {
             Ok(Recorded::New { channels, unjudged, committed }) => {
+                self.metrics.webhook(name, WebhookResult::Recorded);
                 // Of what nobody proved, anybody could fill the log.
                 if is_proven || self.admit_line(name, "unproven, recorded").is_some() {
                     tracing::info!(event = %id, kind, source = name, deliveries = channels.len(), proof = recipe, "webhook recorded");
@@ -299,12 +322,14 @@ impl Intake {
                 PlatformReply::Received
             }
             Ok(Recorded::Repeat { of }) => {
+                self.metrics.webhook(name, WebhookResult::Duplicate);
                 if let Some(left_out) = self.admit_line(name, "duplicate") {
                     tracing::info!(event = %of, kind, source = name, left_out, "a duplicate of a webhook that is known already");
                 }
                 PlatformReply::Received
             }
             Ok(Recorded::Replay) => {
+                self.metrics.webhook(name, WebhookResult::Refused);
                 if let Some(left_out) = self.admit_line(name, "replayed") {
                     tracing::warn!(
                         kind,
@@ -319,6 +344,7 @@ impl Intake {
                 PlatformReply::Refused
             }
             Err(error) => {
+                self.metrics.webhook(name, WebhookResult::NotStored);
                 if let Some(left_out) = self.admit_line(name, "not stored") {
                     tracing::error!(kind, source = name, left_out, %error, "a webhook could not be stored; the platform is asked to send it again");
                 }

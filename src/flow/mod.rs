@@ -16,6 +16,7 @@ pub mod instance;
 pub mod intake;
 pub mod leadership;
 pub mod lease_keeper;
+pub mod metrics;
 pub mod notice;
 pub mod notifier;
 pub mod orphaned;

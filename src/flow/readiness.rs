@@ -9,6 +9,7 @@ use serde_with::skip_serializing_none;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use crate::domain::distribution::Frequencies;
 use crate::flow::health::HealthCheck;
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::{Clock, Current};
@@ -119,6 +120,12 @@ impl Readiness {
     pub async fn report(&self) -> ReadinessReport {
         let (unready, waiting) = tokio::join!(self.unready(), self.waiting());
         ReadinessReport { at: self.clock.now(), unready, waiting }
+    }
+
+    /// How large the commits of the store are, in changes, and how long they take, in seconds.
+    pub fn commits(&self) -> (Frequencies, Frequencies) {
+        let commits = self.store.commits();
+        (commits.jobs.frequencies(), commits.seconds.frequencies())
     }
 
     /// Of many who ask at once, one asks the store.

@@ -22,6 +22,7 @@ use crate::domain::report::calendar::{DueReport, Schedule};
 use crate::domain::report::settings::ReportSettings;
 use crate::domain::report::upcoming::{Past, Skipped, SkippedFor, Upcoming};
 use crate::flow::leadership::Leadership;
+use crate::flow::metrics::{Metrics, ReportResult};
 use crate::flow::notifier::Notifier;
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::{Clock, Current, ids};
@@ -67,6 +68,7 @@ pub struct ReportMaker {
     pub leadership: Leadership,
     pub clock: Clock,
     pub failures: ReportFailures,
+    pub metrics: Metrics,
     /// What each report has covered, as far as it was read.
     past: BTreeMap<String, Past>,
     /// The next one of each report as it stands in the log.
@@ -85,7 +87,8 @@ impl ReportMaker {
     ) -> Self {
         let (failures, past) = (ReportFailures::default(), BTreeMap::new());
         let (announced, again_at) = (BTreeMap::new(), BTreeMap::new());
-        Self { store, routing, notifier, leadership, clock, failures, past, announced, again_at }
+        let metrics = Metrics::default();
+        Self { store, routing, notifier, leadership, clock, failures, metrics, past, announced, again_at }
     }
 
     /// Sends each report when it is due, until `shutdown`.
@@ -126,6 +129,7 @@ impl ReportMaker {
                 Err(error) => {
                     tracing::error!(report = name, %error, "a report that is due cannot be made; it is tried again");
                     self.again_at.insert(name.clone(), now + AGAIN_AFTER);
+                    self.metrics.report(name, ReportResult::Failed);
                     self.failures.note(name, Some(error.to_string()));
                     self.notifier.watch().notify_one();
                 }
@@ -216,7 +220,10 @@ impl ReportMaker {
         let report = Report { picture: address, ..report };
         let record = Record { body, ..record(routing, report, now) };
         let picture = picture.map(|picture| (picture.token, picture.expires_at));
-        self.store.record_report(ReportRun { report: name.to_owned(), days, ledger_seq, record, picture }).await
+        let run = ReportRun { report: name.to_owned(), days, ledger_seq, record, picture };
+        let made = self.store.record_report(run).await?;
+        self.metrics.report(name, ReportResult::Made);
+        Ok(made)
     }
 }
 

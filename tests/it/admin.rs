@@ -17,7 +17,7 @@ use crate::support::watching::NEVER;
 use crate::support::{Answer, Daemon, Scene, get, in_time, keeta, read};
 
 /// Without `Host` and credentials, unless they are given as headers.
-async fn ask(address: SocketAddr, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub async fn ask(address: SocketAddr, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut stream = in_time(TcpStream::connect(address)).await.expect("it listens");
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
@@ -233,7 +233,7 @@ async fn while_the_store_is_away_it_is_not_ready_and_the_command_says_so_with_it
 }
 
 /// Asks again and again: nothing says when it is so.
-async fn until<T>(found: impl AsyncFn() -> Option<T>) -> T {
+pub async fn until<T>(found: impl AsyncFn() -> Option<T>) -> T {
     in_time(async {
         loop {
             if let Some(found) = found().await {

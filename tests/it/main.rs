@@ -42,6 +42,7 @@ mod log_options;
 mod mask;
 mod matrix;
 mod merchant;
+mod metrics;
 mod next_report;
 mod order;
 mod pacing;

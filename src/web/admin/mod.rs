@@ -2,6 +2,7 @@
 //! `/hooks` only.
 
 pub mod access;
+mod metrics;
 pub mod problem;
 mod readyz;
 mod same_site;
@@ -13,7 +14,10 @@ use poem::error::MethodNotAllowedError;
 use poem::middleware::SetHeader;
 use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Response, Route, get};
 
+use crate::flow::Current;
+use crate::flow::metrics::Metrics;
 use crate::flow::readiness::Readiness;
+use crate::flow::routing::RoutingSnapshot;
 use crate::web::admin::access::{Authenticator, Protected};
 use crate::web::admin::problem::{Problem, refusal};
 use crate::web::server::ListenerNotes;
@@ -22,12 +26,17 @@ use crate::web::server::ListenerNotes;
 pub struct AdminState {
     pub authenticator: Authenticator,
     pub readiness: Arc<Readiness>,
+    pub metrics: Metrics,
+    pub routing: Current<RoutingSnapshot>,
 }
 
 /// Everything that the listener answers. Whatever is not answered is a problem document.
 pub fn routes(state: AdminState) -> impl Endpoint<Output = Response> + 'static {
-    let AdminState { authenticator, readiness } = state;
-    let protected = Protected { authenticator: authenticator.clone(), endpoint: Route::new() };
+    let AdminState { authenticator, readiness, metrics, routing } = state;
+    let protected = Protected {
+        authenticator: authenticator.clone(),
+        endpoint: Route::new().at("/metrics", reading(metrics::metrics)),
+    };
     let all = Route::new().at("/readyz", reading(readyz::readyz)).nest("/", protected);
     let headers = SetHeader::new()
         .overriding(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
@@ -35,6 +44,8 @@ pub fn routes(state: AdminState) -> impl Endpoint<Output = Response> + 'static {
         .appending(header::CACHE_CONTROL, "no-store");
     all.data(authenticator)
         .data(readiness)
+        .data(metrics)
+        .data(routing)
         .catch_all_error(|error| async move { Problem::of(&error).into_response() })
         .with(headers)
 }

@@ -18,6 +18,7 @@ use orderbell::flow::composing::Composing;
 use orderbell::flow::context::{WorkerChannel, WorkerContext};
 use orderbell::flow::instance::Instance;
 use orderbell::flow::lease_keeper::LeaseKeeper;
+use orderbell::flow::metrics::Metrics;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::notifier::Notifier;
 use orderbell::flow::pacers::Pacers;
@@ -192,6 +193,7 @@ impl House {
             pacers,
             composing: Composing::default(),
             shared: SharedMessages::default(),
+            metrics: Metrics::default(),
         };
         let mut pool = WorkerPool::new(context, supervisor.clone(), keeper.tenures.clone());
         for (name, channel) in channels {

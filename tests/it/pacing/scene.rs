@@ -18,6 +18,7 @@ use orderbell::domain::template::Templates;
 use orderbell::flow::clock_skew::ClockSkews;
 use orderbell::flow::composing::Composing;
 use orderbell::flow::context::{WorkerChannel, WorkerContext};
+use orderbell::flow::metrics::Metrics;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::notifier::Notifier;
 use orderbell::flow::pacers::Pacers;
@@ -167,6 +168,7 @@ pub async fn scene(allowance: RateLimit, parts: Parts, thinks: Thinks) -> Scene 
         pacers: Pacers::default(),
         composing: Composing::default(),
         shared: SharedMessages::default(),
+        metrics: Metrics::default(),
         clock_skews: ClockSkews::default(),
     };
     let (tell, begun) = mpsc::unbounded_channel();

@@ -18,6 +18,7 @@ use orderbell::domain::template::Templates;
 use orderbell::flow::clock_skew::ClockSkews;
 use orderbell::flow::composing::Composing;
 use orderbell::flow::context::{WorkerChannel, WorkerContext};
+use orderbell::flow::metrics::Metrics;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::notifier::Notifier;
 use orderbell::flow::pacers::Pacers;
@@ -147,6 +148,7 @@ pub fn scene_in(folder: TempDir, at_once: usize, thinks: Thinks) -> Scene {
         pacers: Pacers::default(),
         composing: Composing::default(),
         shared: SharedMessages::default(),
+        metrics: Metrics::default(),
         clock_skews: ClockSkews::default(),
     };
     let (tell, begun) = mpsc::unbounded_channel();

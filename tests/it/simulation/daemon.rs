@@ -13,6 +13,7 @@ use orderbell::flow::Current;
 use orderbell::flow::clock_skew::ClockSkews;
 use orderbell::flow::composing::Composing;
 use orderbell::flow::context::{WorkerChannel, WorkerContext};
+use orderbell::flow::metrics::Metrics;
 use orderbell::flow::notice::Notices;
 use orderbell::flow::notifier::{ChannelSignal, Notifier};
 use orderbell::flow::pacers::Pacers;
@@ -66,6 +67,7 @@ impl Daemon {
             pacers: Pacers::take_up(taken, clock.now(), clock.elapsed()),
             composing: Composing::default(),
             shared: SharedMessages::default(),
+            metrics: Metrics::default(),
         };
         let retire: Vec<CancellationToken> = workers.iter().map(|_| CancellationToken::new()).collect();
         let mut runners = Vec::with_capacity(workers.len());
