@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use orderbell::sandbox::rules::Rules;
+use serde_json::Value;
 
 use crate::admin::{ask, until};
 use crate::support::untested::say;
@@ -126,4 +127,56 @@ async fn the_tool_of_prometheus_finds_nothing_wrong_with_the_metrics() {
     let (is_right, _) =
         promtool(&["check", "metrics"], "# TYPE orderbell_x counter\norderbell_x 1\n").expect("it is there");
     assert!(!is_right, "it sees what is wrong");
+}
+
+#[test]
+fn the_tool_of_prometheus_finds_nothing_wrong_with_the_alerts() {
+    let alerts = file("packaging/prometheus/alerts.yaml");
+    let alerts = alerts.to_str().expect("a path");
+    let Some((is_right, said)) = promtool(&["check", "rules", alerts], "") else { return };
+    assert!(is_right && said.contains("SUCCESS"), "{said}");
+    let tests = file("packaging/prometheus/alerts.test.yaml");
+    let (is_right, said) = promtool(&["test", "rules", tests.to_str().expect("a path")], "").expect("it is there");
+    assert!(is_right, "{said}");
+}
+
+/// Every name of ours in a text.
+fn mentioned(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    words.filter(|word| word.starts_with("orderbell_")).collect()
+}
+
+#[test]
+fn alerts_dashboard_and_page_name_no_metric_that_is_not_there() {
+    let golden = std::fs::read_to_string(file("tests/golden/metrics.txt")).expect("it is there");
+    let known = mentioned(&golden);
+    let mut named = 0;
+    for path in ["packaging/prometheus/alerts.yaml", "packaging/grafana/orderbell.json", "docs/monitoring.md"] {
+        let text = std::fs::read_to_string(file(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        for name in mentioned(&text) {
+            named += 1;
+            assert!(known.contains(&name), "{path} names {name}");
+        }
+    }
+    assert!(named > 40, "only {named}");
+    let page = std::fs::read_to_string(file("docs/monitoring.md")).expect("it is there");
+    let families = golden.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let missing: Vec<&str> = families.filter(|name| !page.contains(name)).collect();
+    assert!(missing.is_empty(), "docs/monitoring.md does not explain {missing:?}");
+}
+
+#[test]
+fn the_dashboard_is_one_that_grafana_imports() {
+    let text = std::fs::read_to_string(file("packaging/grafana/orderbell.json")).expect("it is there");
+    let dashboard: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(dashboard["uid"], "orderbell");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    assert!(panels.len() >= 8);
+    let mut ids: Vec<i64> = panels.iter().map(|panel| panel["id"].as_i64().expect("an id")).collect();
+    ids.dedup();
+    assert_eq!(ids.len(), panels.len());
+    for panel in panels {
+        assert!(panel["title"].is_string() && panel["targets"][0]["expr"].is_string(), "{panel}");
+        assert_eq!(panel["datasource"]["uid"], "${datasource}", "{panel}");
+    }
 }
