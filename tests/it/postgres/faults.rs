@@ -118,6 +118,34 @@ async fn a_commit_whose_answer_was_lost_is_asked_for_and_never_guessed() {
 }
 
 #[tokio::test]
+async fn a_number_that_another_instance_has_taken_is_not_that_of_a_commit_that_was_not_kept() {
+    let Some(database) = Database::make().await else { return };
+    let relay = Relay::start(database.cluster.port).await;
+    let one = open(&database.store_url_at(&format!("127.0.0.1:{}", relay.port), "sslmode=disable")).await;
+    let other = open(&database.store_url()).await;
+    for store in [&one, &other] {
+        ready(&**store).await;
+    }
+    for round in 0..10 {
+        ready(&*one).await;
+        relay.cut(Cut::BeforeCommit);
+        // The other one waits for the first one's transaction, and has its number when that is taken back.
+        let (mine, theirs) = (format!("mine {round}"), format!("theirs {round}"));
+        let channels = ["kitchen"];
+        let recorded =
+            async { tokio::join!(one.record(placed(&mine, &channels)), other.record(placed(&theirs, &channels))) };
+        let (lost, kept) = in_time(recorded).await;
+        assert!(relay.has_cut());
+        assert!(lost.is_err(), "{round}: {lost:?}");
+        kept.expect("recorded");
+        assert!(other.order("s", &mine).await.expect("reading").is_none(), "{round}");
+    }
+    for store in [one, other] {
+        store.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_look_that_nobody_answers_ends() {
     let Some(database) = Database::make().await else { return };
     let relay = Relay::start(database.cluster.port).await;
