@@ -153,9 +153,13 @@ async fn without_a_store_the_backup_becomes_one_and_nobody_knows_what_was_sent_s
 async fn a_log_that_was_left_behind_is_not_taken_for_that_of_the_backup() {
     let scene = Scene::new(Rules::new()).await;
     let daemon = backed_up(&scene).await;
-    // Of a store that is gone but for it.
-    let log = std::fs::read(path(&scene, "bell.db-wal")).expect("it is there");
     daemon.daemon.stop().await;
+    // Of a store that is gone but for it.
+    let gone = Connection::open(scene.store()).expect("it opens");
+    gone.execute_batch("PRAGMA wal_autocheckpoint = 0; UPDATE events SET order_number = '7'").expect("changed");
+    let log = std::fs::read(path(&scene, "bell.db-wal")).expect("it is there");
+    assert!(!log.is_empty());
+    drop(gone);
     beside(&scene, "bell.db").iter().for_each(|file| std::fs::remove_file(file).expect("removed"));
     std::fs::write(path(&scene, "bell.db-wal"), &log).expect("written");
     let done = orderbell(&scene, &["restore", text(&path(&scene, "copy.db")), "--yes", "--waiting", "send"]);
