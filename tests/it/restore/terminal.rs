@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
 use orderbell::sandbox::rules::Rules;
@@ -34,7 +33,7 @@ impl AtTerminal {
         let child = command.stdin(side()).stdout(side()).stderr(side()).spawn().expect("it starts");
         // The command holds ends of the terminal, which the reader would wait for.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Self { child, hands: File::from(OwnedFd::from(hands)), shown: String::new() }
+        Self { child, hands: File::from(hands), shown: String::new() }
     }
 
     /// Types an answer when it is asked for.
