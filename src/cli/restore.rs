@@ -74,8 +74,9 @@ pub async fn run(restore: Restore, file: &Path) -> Result<(), Failure> {
 
 async fn ask_waiting(waiting: u64) -> Result<WaitingChoice, Failure> {
     output::complain(format_args!(
-        "{} in the backup and may have arrived since. Send, or cancel? [send/cancel] ",
-        waits(waiting)
+        "{} in the backup and may have arrived since. {}? [send/cancel] ",
+        waits(waiting),
+        output::counted(waiting, "Send it, or cancel it", "Send them, or cancel them")
     ));
     match answer().await?.as_str() {
         "send" | "s" => Ok(WaitingChoice::Send),

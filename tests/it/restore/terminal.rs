@@ -12,7 +12,7 @@ use crate::restore::{backed_up, beside, path, text};
 use crate::support::Scene;
 use crate::support::binary::orders;
 
-const WAITING: &str = "Send them, or cancel them? [send/cancel] ";
+const WAITING: &str = "Send it, or cancel it? [send/cancel] ";
 const PUT: &str = "? [y/N] ";
 
 /// A program at a terminal.
@@ -83,6 +83,6 @@ async fn what_nobody_has_said_is_asked_and_only_a_clear_answer_changes_anything(
     }
     let (code, shown) = restore(&[], &[(WAITING, " Cancel "), (PUT, "Yes")]);
     assert_eq!(code, Some(0), "{shown}");
-    assert!(shown.contains("1 deliveries were cancelled"), "{shown}");
+    assert!(shown.contains("1 delivery was cancelled"), "{shown}");
     assert_eq!(orders(&scene.store()), [1]);
 }
