@@ -23,9 +23,12 @@ async fn the_lease_of_a_command_is_renewed_until_it_is_released() {
     for _ in 0..5 {
         house.wait(A_LEASE_S - 4);
         // The runtime's clock jumps to the next renewal.
+        let mut seconds = 0;
         while connected.changes() == 0 {
+            assert!(seconds < A_LEASE_S, "it is not renewed");
             tokio::time::advance(Duration::from_secs(1)).await;
             tokio::task::yield_now().await;
+            seconds += 1;
         }
         one.look().await;
         assert!(house.holders()["erp"].starts_with("test"), "{:?}", house.holders());
