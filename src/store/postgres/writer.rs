@@ -111,15 +111,15 @@ impl PostgresWriter {
         let transactions = PostgresTransactions::new(Session::new(client, driver), driver, &self.opener);
         // Each job has caught its own panic. One elsewhere takes the group along: its senders get the error that the store is
         // unavailable, and nothing is kept.
-        let (jobs, begun) = (group.len(), Instant::now());
-        let committed = std::panic::catch_unwind(AssertUnwindSafe(|| commit::commit(&transactions, group, || Ok(()))));
+        let committed = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            commit::commit(&transactions, group, &self.commits, || Ok(()))
+        }));
         if committed.is_err() {
             tracing::error!("the store met an internal error; a group of changes was taken back");
             let _ = transactions.roll_back();
         }
         if matches!(committed, Ok(Ended::Committed)) {
             self.looked_at = Instant::now();
-            self.commits.note(jobs, begun.elapsed());
         }
         let (outage, is_usable) = (transactions.session().outage(), transactions.session().is_usable());
         self.note(outage, is_usable, runtime);

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
 use crate::domain::retry::Step;
 use crate::store::StoreError;
 use crate::store::fencing::{Fenced, FencingToken};
+use crate::store::health::CommitStats;
 use crate::store::ingest::Recorded;
 use crate::store::queue::attempt::{Claim, Claimed, Settle};
 use crate::store::recording::Prepared;
@@ -92,12 +94,16 @@ pub enum Ended {
 }
 
 /// Runs a group of jobs in one transaction and answers them after the commit. `confirm` is asked between the two: where it
-/// denies, what was committed is not where it should be, and nobody gets the answer that it was.
+/// denies, what was committed is not where it should be, and nobody gets the answer that it was. What is committed is measured
+/// before it is answered.
+#[expect(clippy::disallowed_methods, reason = "how long a commit takes")]
 pub fn commit(
     connection: &dyn Transactions,
     group: Vec<WriterJob>,
+    commits: &CommitStats,
     confirm: impl FnOnce() -> Result<(), StoreError>,
 ) -> Ended {
+    let (jobs, started) = (group.len(), Instant::now());
     let sorted = Sorted::of(group);
     let (mut begun, mut done) = (connection.begin(), None);
     if begun.is_ok() {
@@ -112,6 +118,9 @@ pub fn commit(
     connection.wakes(sorted.woken(&done));
     let answers = sorted.answers(done, transaction);
     let (ended, outcome) = end(connection, begun, confirm);
+    if outcome == Ended::Committed {
+        commits.note(jobs, started.elapsed());
+    }
     for answer in answers {
         answer(ended.clone());
     }

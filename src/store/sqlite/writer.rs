@@ -145,16 +145,13 @@ impl Writer {
             return commit::refuse(group, &error);
         }
         let Some(OpenStore { connection, files, lock, .. }) = &mut self.opened else { return };
-        let (jobs, begun) = (group.len(), Instant::now());
         let confirm = || files.check(lock).map_err(|wrong| StoreError::Unavailable(reason(wrong)));
         // Each job has caught its own panic. One elsewhere takes the group along: its senders get the error that the store is
         // unavailable, and nothing is kept.
-        let committed = std::panic::catch_unwind(AssertUnwindSafe(|| commit::commit(connection, group, confirm)));
+        let committed =
+            std::panic::catch_unwind(AssertUnwindSafe(|| commit::commit(connection, group, &self.commits, confirm)));
         let is_locked = match committed {
             Ok(ended) => {
-                if ended == Ended::Committed {
-                    self.commits.note(jobs, begun.elapsed());
-                }
                 self.has_news |= ended == Ended::Committed;
                 self.is_unnoted |= ended == Ended::Committed;
                 ended == Ended::Locked
