@@ -10,8 +10,9 @@ use orderbell::domain::secret::Secret;
 use orderbell::sandbox::rules::Rules;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
+use crate::support::binary::Program;
 use crate::support::log::log;
 use crate::support::watching::NEVER;
 use crate::support::{Answer, Daemon, Scene, get, in_time, keeta, read};
@@ -230,6 +231,22 @@ async fn while_the_store_is_away_it_is_not_ready_and_the_command_says_so_with_it
     std::fs::rename(scene.folder.path().join("away.db"), scene.store()).expect("moved back");
     until(async || Some(readyz(&daemon, &local).await).filter(|(status, _)| *status == 200)).await;
     daemon.stop().await;
+}
+
+#[tokio::test]
+async fn where_its_address_is_taken_webhooks_are_taken_all_the_same_and_a_strict_start_fails() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let text = format!("[admin]\nlisten = \"{}\"\n", taken.local_addr().expect("an address"));
+    let program = Program::start(folder.path(), "bell.db", &text).await;
+    program.until_logged("webhooks are taken all the same").await;
+    program.acknowledged(&keeta::placed(1, jiff::Timestamp::now())).await;
+    drop(program);
+    let mut strict = tokio::process::Command::new(env!("CARGO_BIN_EXE_orderbell"));
+    let strict = strict.args(["--config", "orderbell.toml", "serve", "--strict"]).current_dir(folder.path());
+    let ended = in_time(strict.output()).await.expect("it runs");
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(ended.status.code() == Some(1) && said.contains("admin.listen = "), "{said}");
 }
 
 /// Asks again and again: nothing says when it is so.
