@@ -9,6 +9,7 @@ use crate::channel::kinds::ChannelConfig;
 use crate::channel::settings::ChannelSettings;
 use crate::channel::unready::Unready;
 use crate::config::configured::{Config, ConfiguredChannel, ConfiguredSource};
+use crate::flow::config_summary::SendingSummary;
 use crate::flow::context::WorkerChannel;
 use crate::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use crate::flow::settings_check::InUse;
@@ -41,6 +42,17 @@ pub fn in_use(channels: &BTreeMap<String, ConfiguredChannel>) -> BTreeMap<String
         credential: channel.way.channel().credential(),
     };
     channels.iter().map(|(name, channel)| (name.clone(), in_use(channel))).collect()
+}
+
+/// With what a channel sends.
+pub fn sending_summary(channel: &ConfiguredChannel) -> SendingSummary {
+    let way = channel.way.channel();
+    SendingSummary {
+        credential: way.credential(),
+        allowance: channel.allowance(),
+        urgent: channel.settings.urgent.clone(),
+        longest: way.longest(channel.settings.timeout),
+    }
 }
 
 /// The worker of a channel; where its settings make no client, one that waits until they are mended.

@@ -8,21 +8,20 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::cli::deliveries::rows::{RowHold, RowLayout};
+use crate::cli::deliveries::rows::RowLayout;
 use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
-use crate::cli::why::setting::Setting;
-use crate::cli::{configuration, moment, output, store};
+use crate::cli::{config_summary, configuration, moment, output, store};
 use crate::config::context::SecretReading;
 use crate::config::parts::Parts;
 use crate::diagnostic::suggest;
-use crate::domain::event::Kind;
 use crate::domain::glob::Glob;
+use crate::flow::delivery_list;
+use crate::flow::delivery_list::NoSuchKind;
+use crate::flow::why::setting::Setting;
 use crate::in_force;
 use crate::store::Store;
-use crate::store::history::found::FoundHistory;
 use crate::store::history::list::{DeliveryFilter, DeliveryRow, Start};
-use crate::store::queue::pending::UNREADY;
 
 /// Rows that people get to see unless they ask for another number; the newest ones.
 const ROWS: u64 = 50;
@@ -67,34 +66,24 @@ pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
         Some(order) => Some(of_orders(&*reader, order).await?),
         None => None,
     };
-    let wanted = DeliveryFilter { state: deliveries.state, channel: deliveries.channel, orders, kind, since };
+    let wanted = DeliveryFilter {
+        state: deliveries.state,
+        channel: deliveries.channel,
+        orders,
+        kind,
+        since,
+        ..DeliveryFilter::default()
+    };
     match deliveries.format {
         OutputFormat::Text => {
             let held = reader.holds().await.map_err(store::failed)?;
-            let hold = |row: &DeliveryRow| hold(row, &held, &Setting { part: &part, now });
+            let config = config_summary::of(&part);
+            let hold = |row: &DeliveryRow| delivery_list::hold(row, &held, &Setting { config: &config, now });
             let layout = RowLayout { zone: &part.timezone.zone, now, hold: &hold, columns: None };
             print_table(&*reader, wanted, deliveries.limit.unwrap_or(ROWS), layout).await
         }
         OutputFormat::Json => print_json(&*reader, wanted, deliveries.limit).await,
     }
-}
-
-/// What holds a delivery back at its channel; without the channel's secrets, its receiver's limits are not known.
-fn hold(row: &DeliveryRow, held: &FoundHistory, setting: &Setting<'_>) -> Option<RowHold> {
-    let channel = &row.channel;
-    if let Some(parked) = setting.parked(channel, held) {
-        return Some(match parked.reason.starts_with(UNREADY) {
-            true => RowHold { why: "the channel waits for its secret", until: None },
-            false => RowHold { why: "the channel is parked", until: Some(parked.next_probe_at) },
-        });
-    }
-    if let Some(limit) = setting.rate_limited(channel, held) {
-        return Some(RowHold { why: "its receiver takes nothing", until: Some(limit.until) });
-    }
-    let settings = setting.part.channels.get(channel)?.channel.as_ref().map(|channel| &channel.settings)?;
-    let is_urgent = row.kind == "test" || settings.urgent.iter().any(|glob| glob.matches(&row.kind));
-    let used_up = setting.paced(channel, is_urgent, held)?;
-    Some(RowHold { why: "rate limit used up", until: used_up.until })
 }
 
 /// Refuses a channel that there is not. One that was taken out of the configuration may still have deliveries.
@@ -105,16 +94,12 @@ pub async fn known(reader: &dyn Store, channel: &str, part: &Parts) -> Result<()
     Err(configuration::unknown("channel", channel, part.channel_names()))
 }
 
-/// A pattern over kinds; it has to match at least one that there may be.
+/// A pattern over kinds that there may be.
 fn kinds(text: &str) -> Result<Glob, Failure> {
-    let glob = Glob::new(text);
-    let all: Vec<String> = Kind::ALL.iter().map(Kind::to_string).collect();
-    // What a report is called is the configuration's.
-    if text.starts_with("report.") || all.iter().map(String::as_str).chain(["report."]).any(|kind| glob.matches(kind)) {
-        return Ok(glob);
-    }
-    let all: Vec<&str> = all.iter().map(String::as_str).chain(["report.NAME"]).collect();
-    Err(Failure::Misused(format!("there is no kind \"{text}\"; {}", suggest::meant(text, &all))))
+    delivery_list::kinds(text).map_err(|NoSuchKind { text, all }| {
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        Failure::Misused(format!("there is no kind \"{text}\"; {}", suggest::meant(&text, &all)))
+    })
 }
 
 async fn of_orders(reader: &dyn Store, asked: &str) -> Result<Vec<(String, String)>, Failure> {

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::channel::Pictures;
 use crate::cli::failure::Failure;
-use crate::cli::{message, output, report, store, why};
+use crate::cli::{message, output, report, store};
 use crate::config::configured::ConfiguredChannel;
 use crate::config::context::SecretReading;
 use crate::config::parts::Parts;
@@ -17,6 +17,7 @@ use crate::domain::figures::sample;
 use crate::domain::message::Part;
 use crate::domain::payload::Payload;
 use crate::domain::template::Templates;
+use crate::flow::why;
 use crate::in_force;
 use crate::store::history::found::{HistoryAnswer, Question};
 use crate::template_check::samples;

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use crate::cli::failure::Failure;
 use crate::cli::{output, store};
 use crate::config::context::SecretReading;
+use crate::domain::local_time;
 use crate::in_force;
 use crate::store::address::StoreUrl;
 use crate::store::contents::{Lineage, PresentStore, RestoreFindings, StoreContents, WaitingChoice};
@@ -116,7 +117,7 @@ fn said(found: &RestoreFindings, backup: &Path, url: &StoreUrl, zone: &TimeZone)
 }
 
 fn held(contents: &StoreContents, zone: &TimeZone) -> String {
-    let newest = contents.newest_at.map(|at| format!(", the newest of {}", store::second(at, zone)));
+    let newest = contents.newest_at.map(|at| format!(", the newest of {}", local_time::second(at, zone)));
     let StoreContents { bytes, schema, events, waiting, .. } = contents;
     let kilobytes = bytes.div_ceil(1_000);
     let (events, waits) = (output::counted(*events, "event", "events"), waits(*waiting));

@@ -1,9 +1,6 @@
-//! The store as the commands use it beside a daemon, and its times as they are printed.
+//! The store as the commands use it beside a daemon.
 
 use std::sync::Arc;
-
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use crate::cli::failure::Failure;
 use crate::config::parts::Parts;
@@ -42,14 +39,4 @@ pub fn named(option: &str, text: &str) -> Result<StoreUrl, Failure> {
 
 pub fn failed(error: StoreError) -> Failure {
     Failure::Failed(error.to_string())
-}
-
-/// `2025-06-04 11:35`
-pub fn minute(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
-}
-
-/// `2025-06-04 11:35:08`
-pub fn second(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

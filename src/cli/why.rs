@@ -1,16 +1,5 @@
 //! `orderbell why`: why a message did or did not arrive, from the beginning.
 
-mod delivery;
-mod event;
-pub mod meaning;
-mod next;
-mod report;
-pub mod setting;
-pub mod source;
-mod step;
-mod summary;
-pub mod timeline;
-
 use std::path::Path;
 
 use clap::Args;
@@ -18,19 +7,16 @@ use jiff::Timestamp;
 
 use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
-use crate::cli::why::setting::Setting;
-use crate::cli::why::timeline::{TimelineEntry, TimelineSection, Verbosity};
-use crate::cli::{moment, output, store};
+use crate::cli::{config_summary, moment, output, store};
 use crate::config::context::SecretReading;
 use crate::domain::text::narrow;
-use crate::flow::reports;
+use crate::flow;
+use crate::flow::config_summary::ConfigSummary;
+use crate::flow::why::setting::Setting;
+use crate::flow::why::timeline::Verbosity;
+use crate::flow::why::{NoStory, report, timeline};
 use crate::in_force;
-use crate::store::history::found::{FoundHistory, HistoryAnswer, IdMatch, Question};
-
-/// So many refused webhooks of a source are shown unless another number is asked for.
-const REFUSED: u32 = 20;
-/// And so many of a report's runs, each with its deliveries.
-const REPORTS: u32 = 3;
+use crate::store::history::found::Question;
 
 #[derive(Args)]
 pub struct Why {
@@ -55,45 +41,14 @@ pub struct Why {
 
 pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
     let part = in_force::parts(file, SecretReading::Read).map_err(Failure::Configuration)?;
-    let setting = Setting { part: &part, now: Timestamp::now() };
-    let around = why.at.as_deref().map(|text| moment::at(text, &part.timezone.zone, setting.now)).transpose()?;
+    let (config, now) = (config_summary::of(&part), Timestamp::now());
+    let around = why.at.as_deref().map(|text| moment::at(text, &part.timezone.zone, now)).transpose()?;
     let reader = store::open(&part).await?;
     let (asked, sources) = (narrow(&why.asked), part.source_names());
-    let usual = if asked.starts_with("report.") { REPORTS } else { REFUSED };
-    let question = Question { asked, sources, around, limit: why.limit.unwrap_or(usual) };
-    let mut history = reader.history(question).await.map_err(store::failed)?;
-    if let HistoryAnswer::Report(found) = &mut history.found
-        && let Some(report) = part.reports().and_then(|reports| reports.get(&found.report).copied())
-    {
-        let schedule = report.schedule();
-        let past = reports::not_before_the_first(&*reader, found.past, &schedule, setting.now);
-        found.past = past.await.map_err(store::failed)?;
-    }
-    let story = match &history.found {
-        HistoryAnswer::Nothing if part.reports().is_some_and(|reports| reports.contains_key(&why.asked)) => {
-            let asked = &why.asked;
-            return Err(Failure::Failed(format!("\"{asked}\" is a report: ask for `orderbell why report.{asked}`")));
-        }
-        HistoryAnswer::Nothing if setting.has(&why.asked) => {
-            let asked = &why.asked;
-            let what = format!("`orderbell deliveries --channel {asked}` lists its messages");
-            return Err(Failure::Failed(format!("\"{asked}\" is a channel: {what}")));
-        }
-        HistoryAnswer::Nothing => return Err(Failure::Failed(unknown(&why.asked))),
-        HistoryAnswer::Several(candidates) => return Err(Failure::Failed(several(&why.asked, candidates))),
-        HistoryAnswer::Orders { .. }
-        | HistoryAnswer::Event(_)
-        | HistoryAnswer::Delivery(_)
-        | HistoryAnswer::Report(_)
-            if why.at.is_some() =>
-        {
-            return Err(Failure::Misused(format!("--at goes with a source, and \"{}\" is none", why.asked)));
-        }
-        HistoryAnswer::Report(found) if report::is_unknown(found, &part) => {
-            return Err(Failure::Failed(report::unknown(&found.report, &part)));
-        }
-        _ => story(&history, &setting),
-    };
+    let limit = why.limit.unwrap_or_else(|| flow::why::usual_limit(&asked));
+    let question = Question { asked, sources, around, limit };
+    let answer = flow::why::answer(&*reader, question, &Setting { config: &config, now }).await;
+    let story = answer.map_err(store::failed)?.map_err(|none| no_story(&why.asked, none, &config))?;
     let extent = if why.all { Verbosity::All } else { Verbosity::Brief };
     match why.format {
         OutputFormat::Text => output::print(timeline::text(&story, &part.timezone, extent)),
@@ -101,21 +56,19 @@ pub(super) async fn run(why: Why, file: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The story of what was found. Pure: the same history gives the same story.
-pub fn story(history: &FoundHistory, setting: &Setting<'_>) -> Vec<TimelineSection> {
-    match &history.found {
-        HistoryAnswer::Nothing | HistoryAnswer::Several(_) => Vec::new(),
-        HistoryAnswer::Orders { orders, more } => {
-            let mut chapters: Vec<TimelineSection> =
-                orders.iter().map(|order| event::of_order(order, history, setting)).collect();
-            if let (Some(last), 1..) = (chapters.last_mut(), more) {
-                last.end.push(TimelineEntry::says(format!("There are {more} older orders of this short number.")));
-            }
-            chapters
+fn no_story(asked: &str, none: NoStory, config: &ConfigSummary) -> Failure {
+    match none {
+        NoStory::IsReport => {
+            Failure::Failed(format!("\"{asked}\" is a report: ask for `orderbell why report.{asked}`"))
         }
-        HistoryAnswer::Event(event) | HistoryAnswer::Delivery(event) => vec![event::of_event(event, history, setting)],
-        HistoryAnswer::Source(source) => vec![source::of_source(source, setting)],
-        HistoryAnswer::Report(report) => vec![report::of_report(report, history, setting)],
+        NoStory::IsChannel => {
+            let what = format!("`orderbell deliveries --channel {asked}` lists its messages");
+            Failure::Failed(format!("\"{asked}\" is a channel: {what}"))
+        }
+        NoStory::Unknown => Failure::Failed(unknown(asked)),
+        NoStory::Several(candidates) => Failure::Failed(flow::why::several(asked, &candidates)),
+        NoStory::NotASource => Failure::Misused(format!("--at goes with a source, and \"{asked}\" is none")),
+        NoStory::UnknownReport(name) => Failure::Failed(report::unknown(&name, config)),
     }
 }
 
@@ -123,20 +76,4 @@ fn unknown(asked: &str) -> String {
     format!(
         "there is no order, event, delivery, source or report \"{asked}\"\na webhook that was refused makes no event: `orderbell why SOURCE` lists those; and one that never came is known to nobody"
     )
-}
-
-/// That an id may stand for each of these.
-pub fn several(asked: &str, candidates: &[IdMatch]) -> String {
-    let rows: String = candidates.iter().map(|one| format!("\n{}", candidate(one))).collect();
-    format!("several ids begin with \"{asked}\"; write more of one of these:{rows}")
-}
-
-/// What an id may stand for, as one line.
-pub fn candidate(candidate: &IdMatch) -> String {
-    let IdMatch { id, kind, order, channel } = candidate;
-    let order = order.as_ref().map(|order| format!(" {order}")).unwrap_or_default();
-    match channel {
-        Some(channel) => format!("{id}  delivery of {kind}{order} to {channel}"),
-        None => format!("{id}  event {kind}{order}"),
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -34,6 +35,16 @@ impl TryFrom<String> for Zone {
     fn try_from(name: String) -> Result<Self, String> {
         Self::named(&name).ok_or_else(|| format!("\"{name}\" is not the IANA name of a time zone"))
     }
+}
+
+/// `2025-06-04 11:35`
+pub fn minute(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// `2025-06-04 11:35:08`
+pub fn second(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// A time of day as it is written, for the schema of the configuration.

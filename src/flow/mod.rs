@@ -1,13 +1,16 @@
 //! The walks: what happens from a webhook to a message, across the rooms.
 
 pub mod backups;
+pub mod changes;
 pub mod channel_queue;
 pub mod chart_cache;
 pub mod clock_skew;
 pub mod command_lease;
 pub mod composing;
+pub mod config_summary;
 pub mod context;
 pub mod delivery;
+pub mod delivery_list;
 mod delivery_log;
 pub mod health;
 pub mod heartbeat;
@@ -25,6 +28,7 @@ pub mod readiness;
 mod recipient_round;
 pub mod refusals;
 pub mod render;
+pub mod report_schedule;
 pub mod reports;
 pub mod request_shape;
 pub mod routing;
@@ -38,6 +42,7 @@ pub mod supervisor;
 pub mod tenure;
 pub mod unproven;
 pub mod watch;
+pub mod why;
 pub mod worker;
 pub mod worker_pool;
 

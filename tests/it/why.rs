@@ -8,10 +8,7 @@ mod waiting;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use orderbell::cli::why;
-use orderbell::cli::why::setting::Setting;
-use orderbell::cli::why::timeline;
-use orderbell::cli::why::timeline::Verbosity;
+use orderbell::cli::config_summary;
 use orderbell::config::parts::Parts;
 use orderbell::domain::event::{DedupeKey, DeliveryId, Event, EventId, Kind, SignatureCheck};
 use orderbell::domain::money::Money;
@@ -20,6 +17,10 @@ use orderbell::domain::payload::Data;
 use orderbell::domain::route;
 use orderbell::domain::route_decision::RouteDecisions;
 use orderbell::domain::shop::Shop;
+use orderbell::flow::why;
+use orderbell::flow::why::setting::Setting;
+use orderbell::flow::why::timeline;
+use orderbell::flow::why::timeline::Verbosity;
 use orderbell::in_force;
 use orderbell::store::Store;
 use orderbell::store::history::found::{FoundHistory, HistoryAnswer, Question};
@@ -236,13 +237,17 @@ impl Scene {
 
     async fn shown_to(&self, extent: Verbosity, asked: &str, second: i64) -> String {
         let part = self.part();
-        let story = why::story(&self.ask(asked).await, &Setting { part: &part, now: at(second) });
+        let story =
+            why::story(&self.ask(asked).await, &Setting { config: &config_summary::of(&part), now: at(second) });
         timeline::text(&story, &part.timezone, extent)
     }
 
     async fn shown_as_json(&self, asked: &str, second: i64) -> Value {
         let part = self.part();
-        timeline::json(&why::story(&self.ask(asked).await, &Setting { part: &part, now: at(second) }), &part.timezone)
+        timeline::json(
+            &why::story(&self.ask(asked).await, &Setting { config: &config_summary::of(&part), now: at(second) }),
+            &part.timezone,
+        )
     }
 }
 

@@ -4,9 +4,10 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::cli::store;
 use crate::cli::table::{ColumnWidths, terminal_width};
+use crate::domain::local_time;
 use crate::domain::text::cap;
+use crate::flow::delivery_list::RowHold;
 use crate::store::history::list::{DeliveryRow, ShortName};
 
 /// Of an answer, people get to see so many characters, or as many as the line has room for; `--format json` has it whole.
@@ -26,14 +27,6 @@ pub struct RowLayout<'a> {
     pub hold: &'a dyn Fn(&DeliveryRow) -> Option<RowHold>,
     /// Those of the first page, once it is known.
     pub columns: Option<RowColumns>,
-}
-
-/// What holds back a delivery that is due.
-#[derive(Clone, Copy, Debug)]
-pub struct RowHold {
-    /// `the channel is parked`
-    pub why: &'static str,
-    pub until: Option<Timestamp>,
 }
 
 pub enum RowColumns {
@@ -86,13 +79,13 @@ impl RowLayout<'_> {
         let next = match (row.state.as_str(), row.digest) {
             ("waiting", None) => {
                 let held = self.hold(row).and_then(|hold| hold.until);
-                store::minute(held.unwrap_or(row.due_at).max(row.due_at), self.zone)
+                local_time::minute(held.unwrap_or(row.due_at).max(row.due_at), self.zone)
             }
             ("waiting", Some(_)) => "with another".to_owned(),
             _ => "-".to_owned(),
         };
         let [id, kind, order, channel, state] = cells(row, name);
-        let made = store::minute(row.created_at, self.zone);
+        let made = local_time::minute(row.created_at, self.zone);
         let answer = cap(row.answer.as_deref().unwrap_or("-"), answer).into_owned();
         [id, made, kind, order, channel, state, row.attempts.to_string(), next, answer]
     }

@@ -5,11 +5,12 @@ use jiff::Timestamp;
 
 use crate::cli::failure::Failure;
 use crate::cli::store;
-use crate::cli::why::meaning;
-use crate::cli::why::setting::count;
 use crate::config::configured::ConfiguredChannel;
 use crate::domain::event::Kind;
+use crate::domain::local_time;
 use crate::domain::rate_limit::RateLimit;
+use crate::flow::why::meaning;
+use crate::flow::why::setting::count;
 use crate::store::Store;
 use crate::store::queue::pending::UNREADY;
 
@@ -26,7 +27,7 @@ pub async fn of_channel(
 ) -> Result<Vec<String>, Failure> {
     let (way, settings) = (channel.way.channel(), &channel.settings);
     let zone = &settings.timezone.zone;
-    let time = |at: Timestamp| format!("{} ({})", store::minute(at, zone), settings.timezone.name);
+    let time = |at: Timestamp| format!("{} ({})", local_time::minute(at, zone), settings.timezone.name);
     let mut holds = Vec::new();
     if let Some(parked) = reader.parked(name).await.map_err(store::failed)? {
         holds.push(match parked.reason.strip_prefix(UNREADY) {

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
-use crate::cli::schedule;
-use crate::cli::why::source::sentence;
 use crate::domain::report::settings::ReportSettings;
 use crate::domain::report::upcoming::Upcoming;
+use crate::flow::report_schedule;
 use crate::flow::reports;
+use crate::flow::why::source::sentence;
 use crate::store::StoreError;
 use crate::store::address::StoreUrl;
 use crate::store::history::found::{ReportHistory, RunHistory};
@@ -57,7 +57,7 @@ impl ListRow<'_> {
 pub fn text(rows: &[ListRow<'_>], daemon: Daemon, now: Timestamp) -> String {
     let mut text = String::new();
     for row in rows {
-        text.push_str(&format!("{}: {}\n", row.name, schedule::words(row.report)));
+        text.push_str(&format!("{}: {}\n", row.name, report_schedule::words(row.report)));
         text.push_str(&format!("    last: {}\n", row.last().map_or_else(|| never(row), |run| last(run, row.zone()))));
         let Some(next) = row.next(now) else { continue };
         text.push_str(&format!("    next: {}\n", next_words(&next, row.zone(), daemon, now)));
@@ -129,7 +129,7 @@ pub fn json(rows: &[ListRow<'_>], daemon: Daemon, now: Timestamp) -> Value {
 
 fn row_json(row: &ListRow<'_>, daemon: Daemon, now: Timestamp) -> Value {
     let mut object = Map::from_iter([("name".to_owned(), Value::from(row.name))]);
-    object.extend(schedule::facts(row.report));
+    object.extend(report_schedule::facts(row.report));
     object.insert("daemon_runs".to_owned(), (daemon == Daemon::Running).into());
     if let Some(run) = row.last() {
         let deliveries = run.history.iter().flat_map(|history| &history.deliveries);

@@ -1,8 +1,8 @@
 //! The line with which `orderbell why` opens, what it leaves out, and the short numbers by which it finds an order.
 
-use orderbell::cli::why::timeline::Verbosity;
 use orderbell::domain::event::{Kind, SignatureCheck};
 use orderbell::domain::order::OrderState;
+use orderbell::flow::why::timeline::Verbosity;
 
 use crate::why::{CONFIGURATION, ORDER, Scene, at};
 

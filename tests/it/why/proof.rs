@@ -1,11 +1,12 @@
 //! What was refused or not proved, as `orderbell why` shows it.
 
-use orderbell::cli::why;
-use orderbell::cli::why::setting::Setting;
-use orderbell::cli::why::timeline;
-use orderbell::cli::why::timeline::Verbosity;
+use orderbell::cli::config_summary;
 use orderbell::domain::event::{Event, Kind, SignatureCheck};
 use orderbell::domain::order::OrderState;
+use orderbell::flow::why;
+use orderbell::flow::why::setting::Setting;
+use orderbell::flow::why::timeline;
+use orderbell::flow::why::timeline::Verbosity;
 use orderbell::store::history::found::FoundHistory;
 use orderbell::store::ingest::RefusedWebhook;
 
@@ -30,7 +31,7 @@ async fn a_refused_signature_is_found_by_source_and_time() {
     all.push(RefusedWebhook { source: "licences".to_owned(), ..refused(7200, "another source's") });
     scene.store.note_refusals(all).await.unwrap();
     let part = scene.part();
-    let setting = Setting { part: &part, now: at(9000) };
+    let setting = Setting { config: &config_summary::of(&part), now: at(9000) };
     let text =
         |history: &FoundHistory| timeline::text(&why::story(history, &setting), &part.timezone, Verbosity::Brief);
     let around = scene.ask_around("keeta-hk", Some(at(650)), 3).await;
@@ -49,7 +50,7 @@ async fn what_nobody_proved_is_shown_of_its_source_whatever_was_believed_since()
         scene.record(Event { proof: SignatureCheck::Invalid, ..order }, &number).await;
     }
     let part = scene.part();
-    let setting = Setting { part: &part, now: at(9000) };
+    let setting = Setting { config: &config_summary::of(&part), now: at(9000) };
     let text =
         |history: &FoundHistory| timeline::text(&why::story(history, &setting), &part.timezone, Verbosity::Brief);
     let alone = text(&scene.ask("keeta-hk").await);

@@ -1,13 +1,14 @@
 //! Reports, as `orderbell why` shows them.
 
-use orderbell::cli::why;
-use orderbell::cli::why::setting::Setting;
-use orderbell::cli::why::timeline;
-use orderbell::cli::why::timeline::Verbosity;
+use orderbell::cli::config_summary;
 use orderbell::domain::event::{DeliveryId, Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
 use orderbell::domain::payload::Payload;
 use orderbell::domain::report::Report;
 use orderbell::domain::route;
+use orderbell::flow::why;
+use orderbell::flow::why::setting::Setting;
+use orderbell::flow::why::timeline;
+use orderbell::flow::why::timeline::Verbosity;
 use orderbell::store::ingest::Record;
 use orderbell::store::reports::ReportRun;
 use uuid::Uuid;
@@ -98,7 +99,7 @@ async fn a_report_says_when_it_was_due_made_and_delivered_and_is_due_next() {
     scene.configure(&with_reports().replace("08:57", "12:30"));
     let later = scene.ask_around("report.daily", None, 1).await;
     let part = scene.part();
-    let story = why::story(&later, &Setting { part: &part, now: at(late + 10) });
+    let story = why::story(&later, &Setting { config: &config_summary::of(&part), now: at(late + 10) });
     let mut shown = vec![timeline::text(&story, &part.timezone, Verbosity::Brief)];
     scene.configure(CONFIGURATION);
     scene.connection().execute("DELETE FROM events WHERE received_at < ?1", [at(late).as_millisecond()]).unwrap();

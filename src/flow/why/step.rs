@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::cli::why::setting::Setting;
-use crate::cli::why::timeline::TimelineEntry;
 use crate::domain::event::DeliveryId;
+use crate::flow::why::setting::Setting;
+use crate::flow::why::timeline::TimelineEntry;
 use crate::store::history::found::StepTaken;
 
 pub fn line(taken: &StepTaken, setting: &Setting<'_>) -> TimelineEntry {

@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::why::setting::{Setting, count, span};
-use crate::cli::why::timeline::{TimelineEntry, TimelineSection, facts};
-use crate::cli::why::{delivery, summary};
 use crate::domain::data::OrderChanges;
 use crate::domain::event::{Event, Kind, SignatureCheck};
 use crate::domain::order::{Order, OrderState};
 use crate::domain::route::Route;
 use crate::domain::route_decision::RouteDecision;
 use crate::domain::{route_decision, unreadable};
+use crate::flow::why::setting::{Setting, count, span};
+use crate::flow::why::timeline::{TimelineEntry, TimelineSection, facts};
+use crate::flow::why::{delivery, summary};
 use crate::store::history::found::{EventHistory, FoundHistory, OrderHistory};
 
 /// So many places that could not be read are named.
@@ -246,7 +246,7 @@ fn routes(history: &EventHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     let today = setting.routes(fingerprint);
     let mut lines = Vec::new();
     if today.is_none() && !decisions.is_empty() {
-        lines.push(match setting.part.routes {
+        lines.push(match setting.config.routes {
             Some(_) => "The routes have changed since. Those of that time, as they were numbered in the file:",
             None => "The routes cannot be read now; `orderbell check` says why. By their numbers in the file:",
         });

@@ -3,26 +3,25 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::schedule;
-use crate::cli::why::setting::{Setting, count, span};
-use crate::cli::why::source::sentence;
-use crate::cli::why::timeline::{TimelineEntry, TimelineSection};
-use crate::cli::why::{event, summary, timeline};
-use crate::config::parts::Parts;
 use crate::domain::report::calendar::{LATE_AFTER, Schedule};
 use crate::domain::report::settings::ReportSettings;
-use crate::flow::reports;
+use crate::flow::config_summary::ConfigSummary;
+use crate::flow::why::setting::{Setting, count, span};
+use crate::flow::why::source::sentence;
+use crate::flow::why::timeline::{TimelineEntry, TimelineSection};
+use crate::flow::why::{event, summary, timeline};
+use crate::flow::{report_schedule, reports};
 use crate::store::history::found::{EventHistory, FoundHistory, ReportHistory, RunHistory};
 
 /// Whether neither the configuration nor the store knows a report.
-pub fn is_unknown(report: &ReportHistory, part: &Parts) -> bool {
-    let configured = part.reports().is_none_or(|reports| reports.contains_key(&report.report));
+pub fn is_unknown(report: &ReportHistory, config: &ConfigSummary) -> bool {
+    let configured = config.reports.as_ref().is_none_or(|reports| reports.contains_key(&report.report));
     !configured && report.past.covered.is_none() && report.runs.is_empty() && report.by_hand.is_empty()
 }
 
-pub fn unknown(name: &str, part: &Parts) -> String {
+pub fn unknown(name: &str, config: &ConfigSummary) -> String {
     let names: Vec<String> =
-        part.reports().into_iter().flatten().map(|(name, _)| name).map(|name| format!("report.{name}")).collect();
+        config.reports.iter().flatten().map(|(name, _)| name).map(|name| format!("report.{name}")).collect();
     let others = match names.is_empty() {
         true => "there is none in the configuration; one begins with [report.daily]".to_owned(),
         false => format!("there are: {}", names.join(", ")),
@@ -32,9 +31,9 @@ pub fn unknown(name: &str, part: &Parts) -> String {
 
 pub fn of_report(report: &ReportHistory, whole: &FoundHistory, setting: &Setting<'_>) -> TimelineSection {
     let name = &report.report;
-    let configured = setting.part.reports().map(|reports| reports.get(name).copied());
+    let configured = setting.config.reports.as_ref().map(|reports| reports.get(name));
     let heading = match configured {
-        Some(Some(configured)) => format!("report.{name}, {}", schedule::words(configured)),
+        Some(Some(configured)) => format!("report.{name}, {}", report_schedule::words(configured)),
         Some(None) => format!("report.{name}, which is not in the configuration any more"),
         None => format!("report.{name}, whose setting cannot be read now; `orderbell check` says why"),
     };
@@ -42,7 +41,7 @@ pub fn of_report(report: &ReportHistory, whole: &FoundHistory, setting: &Setting
     let schedule = configured.map(ReportSettings::schedule);
     let mut facts =
         timeline::facts(json!({ "name": name, "runs_in_all": report.count, "covered": report.past.covered }));
-    facts.extend(configured.into_iter().flat_map(schedule::facts));
+    facts.extend(configured.into_iter().flat_map(report_schedule::facts));
     let by_hand = report.by_hand.iter().map(|event| (event.event.received_at, sent(event, whole, setting)));
     let runs = report.runs.iter().map(|run| (made_at(run), ran(run, schedule.as_ref(), whole, setting)));
     let mut chapters: Vec<(Timestamp, TimelineSection)> = runs.chain(by_hand).collect();
@@ -145,7 +144,7 @@ fn sent(history: &EventHistory, whole: &FoundHistory, setting: &Setting<'_>) -> 
 
 fn next(report: &ReportHistory, configured: Option<&ReportSettings>, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     let Some(configured) = configured else {
-        let says = match setting.part.reports() {
+        let says = match setting.config.reports {
             Some(_) => format!("Next: nothing. There is no [report.{}] in the configuration any more.", report.report),
             None => "Next: not known, because its setting cannot be read.".to_owned(),
         };
@@ -154,7 +153,7 @@ fn next(report: &ReportHistory, configured: Option<&ReportSettings>, setting: &S
     let schedule = configured.schedule();
     let Some(next) = schedule.upcoming(&report.past, setting.now) else { return Vec::new() };
     let about = reports::days(next.from, next.to);
-    let local = match configured.timezone.name == setting.part.timezone.name {
+    let local = match configured.timezone.name == setting.config.timezone.name {
         true => String::new(),
         false => format!(" That is {}.", reports::local(next.due_at, &schedule.zone)),
     };

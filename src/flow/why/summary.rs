@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use crate::cli::why::setting::Setting;
-use crate::cli::why::{meaning, next};
 use crate::domain::event::SignatureCheck;
 use crate::domain::route_decision;
 use crate::domain::route_decision::RouteDecision;
+use crate::flow::why::setting::Setting;
+use crate::flow::why::{meaning, next};
 use crate::store::history::found::{DeliveryHistory, EventHistory, FoundHistory};
 
 /// Of all deliveries of these events together.

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::cli::why::meaning;
-use crate::cli::why::setting::{Setting, count, span};
-use crate::cli::why::timeline::{TimelineEntry, TimelineSection, facts};
+use crate::flow::why::meaning;
+use crate::flow::why::setting::{Setting, count, span};
+use crate::flow::why::timeline::{TimelineEntry, TimelineSection, facts};
 use crate::store::history::found::SourceHistory;
 
 pub fn of_source(source: &SourceHistory, setting: &Setting<'_>) -> TimelineSection {
@@ -93,7 +93,7 @@ fn end(source: &SourceHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
             format!("The last sign of life, heartbeats included, came on {}, {} ago.", setting.time(at), ago(at));
         lines.push(TimelineEntry::says(says).with("sign_of_life_at", at.to_string()));
     }
-    if !setting.part.source_names().contains(&source.source) {
+    if !setting.config.sources.contains(&source.source) {
         lines.push(TimelineEntry::says(format!("There is no source {} in the configuration any more.", source.source)));
     }
     lines.into_iter().map(|line| line.in_list("heard")).collect()

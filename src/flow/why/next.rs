@@ -1,8 +1,8 @@
 //! What happens to a delivery next, and when.
 
-use crate::cli::why::meaning;
-use crate::cli::why::setting::Setting;
-use crate::cli::why::timeline::TimelineEntry;
+use crate::flow::why::meaning;
+use crate::flow::why::setting::Setting;
+use crate::flow::why::timeline::TimelineEntry;
 use crate::store::history::found::{DeliveryHistory, FoundHistory, Other, ParkedHistory};
 use crate::store::queue::pending::UNREADY;
 

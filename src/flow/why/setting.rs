@@ -2,44 +2,44 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cli::store;
-use crate::config::parts::Parts;
+use crate::domain::local_time;
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::route::{self, Route};
+use crate::flow::config_summary::ConfigSummary;
 use crate::store::history::found::{FoundHistory, ParkedHistory, RateLimitHistory};
 
 /// What a story is written with.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
-    pub part: &'a Parts,
+    pub config: &'a ConfigSummary,
     pub now: Timestamp,
 }
 
 impl Setting<'_> {
     /// A moment as people read it.
     pub fn time(&self, at: Timestamp) -> String {
-        store::second(at, &self.part.timezone.zone)
+        local_time::second(at, &self.config.timezone.zone)
     }
 
     /// As [`Setting::time`], as short as can be: `at 19:54` of today.
     pub fn near(&self, at: Timestamp) -> String {
-        let zone = &self.part.timezone.zone;
+        let zone = &self.config.timezone.zone;
         let (at, now) = (at.to_zoned(zone.clone()), self.now.to_zoned(zone.clone()));
         at.strftime(if at.date() == now.date() { "at %H:%M" } else { "on %Y-%m-%d at %H:%M" }).to_string()
     }
 
     /// The kind of a channel that there is.
     pub fn kind(&self, channel: &str) -> Option<&'static str> {
-        self.part.channels.get(channel).and_then(|known| known.kind)
+        self.config.channels.get(channel).and_then(|known| known.kind)
     }
 
     pub fn has(&self, channel: &str) -> bool {
-        self.part.channels.contains_key(channel)
+        self.config.channels.contains_key(channel)
     }
 
     /// Today's routes, if they are those of this fingerprint.
     pub fn routes(&self, fingerprint: &str) -> Option<&[Route]> {
-        let routes = &self.part.routes.as_ref()?.routes;
+        let routes = &self.config.routes.as_ref()?.routes;
         (route::fingerprint(routes) == fingerprint).then_some(routes)
     }
 
@@ -50,17 +50,16 @@ impl Setting<'_> {
 
     /// Whether a channel's receiver takes nothing for now. Without its secrets, the receiver of a channel is not known.
     pub fn rate_limited<'h>(&self, channel: &str, history: &'h FoundHistory) -> Option<&'h RateLimitHistory> {
-        let channel = self.part.channels.get(channel)?.channel.as_ref()?;
-        let credential = channel.way.channel().credential();
-        history.rate_limited.iter().find(|shut| shut.credential == credential && shut.until > self.now)
+        let sending = self.config.channels.get(channel)?.sending.as_ref()?;
+        history.rate_limited.iter().find(|shut| shut.credential == sending.credential && shut.until > self.now)
     }
 
     /// Whether the allowance of a channel is used up, and until when, where that is known.
     pub fn paced(&self, channel: &str, is_urgent: bool, history: &FoundHistory) -> Option<UsedUp> {
-        let channel = self.part.channels.get(channel)?.channel.as_ref()?;
-        let (allowance, credential) = (channel.allowance()?, channel.way.channel().credential());
+        let sending = self.config.channels.get(channel)?.sending.as_ref()?;
+        let (allowance, credential) = (sending.allowance?, &sending.credential);
         let free_at = |ended_at: Option<Timestamp>| ended_at.and_then(|at| at.checked_add(allowance.per).ok());
-        let permits = history.slots.iter().filter(|permit| permit.credential == credential);
+        let permits = history.slots.iter().filter(|permit| permit.credential == *credential);
         let permits = permits.map(|permit| free_at(permit.ended_at)).filter(|at| at.is_none_or(|at| at > self.now));
         let until = allowance.held(&permits.collect::<Vec<_>>(), is_urgent)?;
         Some(UsedUp { allowance, until })

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
-use crate::cli::store;
+use crate::domain::local_time;
 use crate::domain::local_time::Zone;
 
 /// One thing with its story: an order, an event, a delivery, a source.
@@ -133,7 +133,7 @@ fn write(chapter: &TimelineSection, depth: usize, page: &Page<'_>, text: &mut St
 
 fn write_line(line: &TimelineEntry, indent: &str, zone: &TimeZone, text: &mut String) {
     match line.at {
-        Some(at) => text.push_str(&format!("{indent}{}  {}\n", store::second(at, zone), line.says)),
+        Some(at) => text.push_str(&format!("{indent}{}  {}\n", local_time::second(at, zone), line.says)),
         None => text.push_str(&format!("{indent}{}\n", line.says)),
     }
     let meaning = if line.is_known { [None, None] } else { [line.cause.as_ref(), line.change.as_ref()] };

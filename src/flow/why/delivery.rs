@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
-use crate::cli::why::next::named;
-use crate::cli::why::setting::{Setting, count};
-use crate::cli::why::timeline::{TimelineEntry, TimelineSection, facts};
-use crate::cli::why::{meaning, next, step};
 use crate::domain::event::Event;
+use crate::flow::why::next::named;
+use crate::flow::why::setting::{Setting, count};
+use crate::flow::why::timeline::{TimelineEntry, TimelineSection, facts};
+use crate::flow::why::{meaning, next, step};
 use crate::store::history::found::{AttemptHistory, DeliveryHistory, FoundHistory, Other};
 
 /// Of the others in a message so many are named.
