@@ -227,6 +227,7 @@ impl PartAttempt<'_> {
             purpose: due.purpose(),
             attempts: self.attempts - 1,
             round: due.round,
+            begins: is_first,
             in_order: channel.channel.in_order(),
             carries: if is_first { carries.clone() } else { Vec::new() },
             released: if is_first { released.clone() } else { Vec::new() },
@@ -241,6 +242,7 @@ impl PartAttempt<'_> {
         };
         match context.store.claim(claim).await {
             Ok(Claimed::Yes(attempt)) => Ok(attempt),
+            Ok(Claimed::Paused) => Err(SendEnd::Look),
             Ok(Claimed::No) => Err(SendEnd::Refused),
             Err(StoreError::NotLeased) => {
                 pacer.not_forgotten(freed);
@@ -335,6 +337,7 @@ async fn give_up(sending: &SendContext, outgoing: &OutgoingMessage, answer: Answ
         purpose: due.purpose(),
         attempts: due.attempts,
         round: due.round,
+        begins: true,
         in_order: channel.channel.in_order(),
         carries: Vec::new(),
         released: Vec::new(),

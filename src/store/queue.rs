@@ -15,7 +15,7 @@ use crate::domain::glob::Glob;
 use crate::domain::quiet::Quiet;
 use crate::store::StoreFuture;
 use crate::store::queue::attempt::{Claim, Claimed, Fallback, PacingState, Settle, TestSend};
-use crate::store::queue::pending::{DueBatch, ParkedRow, ParkedState, PendingDelivery};
+use crate::store::queue::pending::{DueBatch, ParkedRow, ParkedState, PausedState, PendingDelivery};
 
 /// The way out.
 ///
@@ -26,7 +26,7 @@ use crate::store::queue::pending::{DueBatch, ParkedRow, ParkedState, PendingDeli
 /// since: then it is that one's to decide, and nothing is to be tried again. A claim does so, too, where the lease has ended.
 pub trait Queue: Send + Sync {
     /// What waits for a channel and could go now: at most `limit` urgent and as many ordinary deliveries, the longest due
-    /// first. With `in_order`, those of one order come one after another: none comes while an earlier one is being sent or waits
+    /// first; of a paused channel the tests alone. With `in_order`, those of one order come one after another: none comes while an earlier one is being sent or waits
     /// for a later try.
     fn due_batch(&self, channel: &str, now: Timestamp, limit: usize, in_order: bool) -> StoreFuture<'_, DueBatch>;
 
@@ -101,6 +101,16 @@ pub trait Queue: Send + Sync {
     /// Tries a parked channel now: its setting has changed, or somebody asks for it.
     fn probe_now(&self, channel: &str, now: Timestamp) -> StoreFuture<'_, ()>;
 
+    /// How a person has paused a channel, where it is.
+    fn paused(&self, channel: &str) -> StoreFuture<'_, Option<PausedState>>;
+
+    /// Pauses a channel for the person who is named: nothing is sent to it any more, but tests and what is under way. Answers
+    /// how it was paused before; then nothing changes.
+    fn pause(&self, channel: &str, by: &str, now: Timestamp) -> StoreFuture<'_, Option<PausedState>>;
+
+    /// Resumes a channel that a person has paused. Answers how it was; `None`: it was not, and nothing changes.
+    fn resume_paused(&self, channel: &str) -> StoreFuture<'_, Option<PausedState>>;
+
     /// Whether the fallback of a channel is to be asked for something that has waited since `before`; in `quiet` hours only
     /// for what passes them.
     fn wants_fallback(
@@ -111,8 +121,8 @@ pub trait Queue: Send + Sync {
         quiet: Option<Quiet>,
     ) -> StoreFuture<'_, bool>;
 
-    /// Asks the fallback for urgent deliveries that have waited since `before`, or for all urgent ones while the channel is
-    /// parked; in `quiet` hours only for what passes them; not more than one step's worth. Answers how many.
+    /// Asks the fallback for urgent deliveries that have waited since `before`, as also those of a paused channel do, or for all
+    /// urgent ones while the channel is parked; in `quiet` hours only for what passes them; not more than one step's worth. Answers how many.
     fn fall_back(&self, to: Fallback, before: Timestamp, now: Timestamp, quiet: Option<Quiet>) -> StoreFuture<'_, u64>;
 
     /// Takes for accepted what the fallback of a channel has accepted.

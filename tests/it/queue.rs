@@ -7,11 +7,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use orderbell::domain::event::Kind;
+use orderbell::domain::order::OrderState;
 use orderbell::domain::retry::Outcome;
 use orderbell::store::history::change::ChangeRequest;
 use orderbell::store::ingest::Record;
 
-use crate::queue::scene::{Came, Scene, accepted, always, placed, scene, scene_in};
+use crate::queue::scene::{Came, Scene, accepted, always, event, placed, scene, scene_in};
+use crate::support::stores;
 
 #[tokio::test]
 async fn what_was_just_committed_is_sent_without_being_read_again() {
@@ -64,6 +67,33 @@ async fn what_is_cancelled_while_it_is_in_memory_is_not_sent() {
     scene.asked(ChangeRequest::Cancel, second).await;
     scene.goes_on(&mut worker).await;
     assert_eq!(scene.bodies(), ["1 order.placed Placed", "3 order.placed Placed"]);
+}
+
+#[tokio::test]
+async fn nothing_in_memory_is_sent_to_a_channel_that_was_paused_meanwhile() {
+    let mut scene = scene(1, always);
+    let mut worker = scene.worker().await;
+    scene.comes(placed("1")).await;
+    let second = scene.comes(placed("2")).await;
+    worker.turn().await;
+    scene.begun.recv().await.unwrap();
+    assert!(scene.context.notifier.signal("erp").queue().has(second));
+    let beside = stores::open_beside(&scene.folder.path().join("bell.db")).unwrap();
+    beside.pause("erp", "ann", scene.context.clock.now()).await.unwrap();
+    scene.goes_on(&mut worker).await;
+    scene.comes(placed("3")).await;
+    scene.goes_on(&mut worker).await;
+    assert_eq!(scene.bodies(), ["1 order.placed Placed"], "what was under way ends as it ends");
+    let test = event("t", Kind::Test, OrderState::Unknown);
+    scene.comes(Record { urgent: vec!["erp".to_owned()], ..test }).await;
+    scene.goes_on(&mut worker).await;
+    assert_eq!(scene.bodies().split_off(1), ["t test Unknown"], "a person asks for it");
+    beside.resume_paused("erp").await.unwrap();
+    scene.goes_on(&mut worker).await;
+    assert_eq!(scene.bodies().split_off(2), ["2 order.placed Placed", "3 order.placed Placed"]);
+    scene.comes(placed("4")).await;
+    scene.comes(placed("5")).await;
+    assert_eq!(scene.context.notifier.signal("erp").queue().len(), 2, "and what comes is in memory again");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod fallback;
 mod hours;
 mod notices;
 mod parking;
+mod pausing;
 mod scene;
 mod throttled;
 mod waiting;

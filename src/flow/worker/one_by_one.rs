@@ -101,6 +101,10 @@ impl ChannelWorker {
             None => batch.candidates,
             Some(_) => self.hold(first_of_orders(batch.candidates), now).await,
         };
+        if batch.paused.is_some() {
+            // What was committed before waits in the store.
+            self.signal.queue().clear();
+        }
         if let Some(parked) = batch.parked {
             self.signal.queue().clear();
             return Some(self.probe(&candidates, &parked, now, elapsed).await);

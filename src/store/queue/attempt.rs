@@ -17,6 +17,8 @@ pub struct Claim {
     /// How it stood when it was loaded: attempts that were made, and the round. It must stand so still.
     pub attempts: u32,
     pub round: u32,
+    /// Whether the message goes out from here on. A channel that is paused begins none, and ends the one that is under way.
+    pub begins: bool,
     /// Whether it waits for what came before of its order.
     pub in_order: bool,
     /// What its message carries as well, when it was composed just now: those wait with it and share its fate.
@@ -51,6 +53,8 @@ pub enum Purpose {
 pub enum Claimed {
     /// It may; the number names the attempt.
     Yes(i64),
+    /// The channel is paused.
+    Paused,
     /// A person cancelled the delivery, or one of those that it carries, or it is done; or something came before it.
     No,
 }

@@ -19,6 +19,8 @@ pub struct DueBatch {
     pub candidates: Vec<Candidate>,
     /// The channel's setting is wrong, as far as its receiver said.
     pub parked: Option<ParkedState>,
+    /// A person has paused the channel. Then the candidates are the tests alone.
+    pub paused: Option<PausedState>,
     /// Their event or order was written by a version that knows more than this one. They stay where they are and hold up
     /// no other.
     pub unreadable: Vec<DeliveryId>,
@@ -35,6 +37,14 @@ pub struct ParkedState {
     /// Messages that were tried since.
     pub probes: u32,
     pub next_probe_at: Timestamp,
+}
+
+/// A channel that a person has paused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PausedState {
+    pub since: Timestamp,
+    /// Who did it, as people read it.
+    pub by: String,
 }
 
 /// How the reason of a parked channel begins that waits for a secret: nothing is tried until it has one.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::domain::event::DeliveryId;
 use crate::store::queue::attempt::{Claim, Claimed, Purpose};
 use crate::store::queue::pending::form_text;
-use crate::store::sql::{Connection, Result, clock, deliver, pacing, params, parking, parts};
+use crate::store::sql::{Connection, Result, clock, deliver, pacing, params, parking, parts, pausing};
 
 // Another attempt, or a person's wish, since it was loaded forbids this one.
 const TAKE: &str = "UPDATE deliveries AS d SET attempts = attempts + 1, due_at = ?2, wait_ms = ?3
@@ -15,6 +15,7 @@ const TAKE: &str = "UPDATE deliveries AS d SET attempts = attempts + 1, due_at =
 const NONE_EARLIER: &str = " AND NOT EXISTS (SELECT 1 FROM deliveries earlier
     WHERE earlier.channel = d.channel AND earlier.state = 'waiting' AND earlier.order_key IS NOT NULL
     AND earlier.order_key = d.order_key AND earlier.event_seq < d.event_seq)";
+const NOT_PAUSED: &str = " AND NOT EXISTS (SELECT 1 FROM paused_channels p WHERE p.channel = d.channel)";
 
 /// Begins attempts, each as far as it may be made.
 pub fn claim(connection: &dyn Connection, claims: &[&Claim]) -> Result<Vec<Claimed>> {
@@ -22,11 +23,11 @@ pub fn claim(connection: &dyn Connection, claims: &[&Claim]) -> Result<Vec<Claim
     let mut claimed = Vec::with_capacity(claims.len());
     for claim in claims {
         pacing::forget(connection, &claim.freed)?;
-        let attempt = begin(connection, claim)?;
-        if attempt.is_some() && claim.purpose == Purpose::Notify {
+        let begun = begin(connection, claim)?;
+        if matches!(begun, Claimed::Yes(_)) && claim.purpose == Purpose::Notify {
             tried.insert(&claim.channel, claim.at);
         }
-        claimed.push(attempt.map_or(Claimed::No, Claimed::Yes));
+        claimed.push(begun);
     }
     for (channel, at) in tried {
         parking::tried(connection, channel, at)?;
@@ -34,15 +35,19 @@ pub fn claim(connection: &dyn Connection, claims: &[&Claim]) -> Result<Vec<Claim
     Ok(claimed)
 }
 
-fn begin(connection: &dyn Connection, claim: &Claim) -> Result<Option<i64>> {
+fn begin(connection: &dyn Connection, claim: &Claim) -> Result<Claimed> {
     if !claim.carries.is_empty() && !may_carry(connection, &claim.carries)? {
-        return Ok(None);
+        return Ok(Claimed::No);
     }
     let id = claim.delivery;
     let wait_ms = clock::wait_ms(claim.lease_until, claim.at);
-    let take = if claim.in_order { &format!("{TAKE}{NONE_EARLIER}") } else { TAKE };
-    if connection.execute(take, params![id, claim.lease_until, wait_ms, claim.attempts, claim.round])? == 0 {
-        return Ok(None);
+    let none_earlier = if claim.in_order { NONE_EARLIER } else { "" };
+    let heeds_pause = claim.begins && claim.purpose == Purpose::Notify;
+    let not_paused = if heeds_pause { NOT_PAUSED } else { "" };
+    let take = format!("{TAKE}{none_earlier}{not_paused}");
+    if connection.execute(&take, params![id, claim.lease_until, wait_ms, claim.attempts, claim.round])? == 0 {
+        let is_paused = heeds_pause && pausing::paused(connection, &claim.channel)?.is_some();
+        return Ok(if is_paused { Claimed::Paused } else { Claimed::No });
     }
     carry(connection, claim)?;
     parts::keep(connection, claim.delivery, &claim.composed)?;
@@ -51,7 +56,7 @@ fn begin(connection: &dyn Connection, claim: &Claim) -> Result<Option<i64>> {
     if let Some(credential) = &claim.credential {
         pacing::take(connection, credential, attempt, claim.lease_until)?;
     }
-    Ok(Some(attempt))
+    Ok(Claimed::Yes(attempt))
 }
 
 /// Whether each of them waits, and no other message carries it. One of these may have carried another, and was tried in vain.

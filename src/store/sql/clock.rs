@@ -56,6 +56,7 @@ pub fn cut(connection: &dyn Connection, channel: &str, credential: &str, now: Ti
     let of_channel = [
         "UPDATE parked_channels SET next_probe_at = ?2 + wait_ms WHERE channel = ?1 AND next_probe_at > ?2 + wait_ms",
         "UPDATE parked_channels SET probed_at = ?2 WHERE channel = ?1 AND probed_at > ?2",
+        "UPDATE paused_channels SET since = ?2 WHERE channel = ?1 AND since > ?2",
         "UPDATE last_yes SET at = ?2 WHERE channel = ?1 AND at > ?2",
     ];
     for sql in of_channel {

@@ -10,7 +10,7 @@ use crate::domain::event::{DeliveryId, Event};
 use crate::domain::glob::Glob;
 use crate::domain::message::PartForm;
 use crate::store::queue::pending::{DueBatch, ParkedState, PendingDelivery, ROW_BYTES, form_of};
-use crate::store::sql::{Connection, Error, Result, Row, catch_up, params, parts, report, rows};
+use crate::store::sql::{Connection, Error, Result, Row, catch_up, params, parts, pausing, report, rows};
 
 const CANDIDATES: &str = "SELECT d.id, e.kind, d.urgent, d.order_key, d.event_seq, d.returned, d.fell_back = 1,
         EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.outcome = 'unknown')
@@ -34,6 +34,11 @@ const IN_ORDER: &str = " AND NOT EXISTS (SELECT 1 FROM deliveries earlier
 const NEXT: &str = "SELECT due_at FROM deliveries
     WHERE channel = ?1 AND urgent = ?2 AND state = 'waiting' AND digest IS NULL AND due_at > ?3 ORDER BY due_at LIMIT 1";
 
+/// Whoever tries a channel waits for it, so a test is among what fell due last. However much waits, so many are looked at.
+const LATEST: &str = "SELECT d.id, e.kind = 'test' FROM deliveries d JOIN events e ON e.id = d.event
+    WHERE d.channel = ?1 AND d.urgent = ?2 AND d.state = 'waiting' AND d.digest IS NULL AND d.due_at <= ?3
+    ORDER BY d.due_at DESC LIMIT 100";
+
 pub fn due_batch(
     connection: &dyn Connection,
     channel: &str,
@@ -43,7 +48,12 @@ pub fn due_batch(
 ) -> Result<DueBatch> {
     let condition = if in_order { IN_ORDER } else { "" };
     let sql = format!("{CANDIDATES}{condition} ORDER BY d.due_at, d.event_seq LIMIT ?4");
-    let mut batch = DueBatch { parked: parked(connection, channel)?, ..DueBatch::default() };
+    let (parked, paused) = (parked(connection, channel)?, pausing::paused(connection, channel)?);
+    let mut batch = DueBatch { parked, paused, ..DueBatch::default() };
+    if batch.paused.is_some() {
+        batch.candidates = tests(connection, channel, now)?;
+        return Ok(batch);
+    }
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     for urgent in [true, false] {
         connection.query(&sql, params![channel, urgent, now, limit], &mut |row| {
@@ -59,6 +69,17 @@ pub fn due_batch(
         batch.next_due = batch.next_due.into_iter().chain(next).min();
     }
     Ok(batch)
+}
+
+/// The tests that are due.
+fn tests(connection: &dyn Connection, channel: &str, now: Timestamp) -> Result<Vec<Candidate>> {
+    let sql = format!("{CANDIDATES} AND d.id = ?4");
+    let mut tests = Vec::new();
+    let latest = connection.all(LATEST, params![channel, true, now], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for id in latest.into_iter().filter_map(|(id, is_test): (DeliveryId, bool)| is_test.then_some(id)) {
+        tests.extend(connection.optional(&sql, params![channel, true, now, id], |row| candidate(id, row))?);
+    }
+    Ok(tests)
 }
 
 fn candidate(id: DeliveryId, row: &Row<'_>) -> Result<Candidate> {

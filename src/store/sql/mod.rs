@@ -26,6 +26,7 @@ mod named;
 mod pacing;
 mod parking;
 mod parts;
+mod pausing;
 mod prune;
 mod queue_depth;
 pub mod record;

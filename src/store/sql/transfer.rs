@@ -95,6 +95,7 @@ pub const TABLES: &[Table] = &[
     table("pacing_slots", 2, &["credential", "attempt", "free_at"]),
     table("credentials", 1, &["credential", "closed_until", "reason", "closings", "wait_ms"]),
     table("parked_channels", 1, &["channel", "since", "reason", "probes", "next_probe_at", "probed_at", "wait_ms"]),
+    table("paused_channels", 1, &["channel", "since", "paused_by"]),
     table("ranked_channels", 1, &["channel", "urgent"]),
     table("last_yes", 1, &["channel", "at"]),
     table("report_runs", 2, &["report", "day", "event", "ledger_seq"]),

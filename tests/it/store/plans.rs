@@ -9,7 +9,7 @@ use crate::store::conformance::scene::at;
 use crate::support::stores;
 
 /// Below `src/store/sql`.
-pub const FILES: [&str; 12] = [
+pub const FILES: [&str; 13] = [
     "record",
     "dedupe",
     "due",
@@ -19,6 +19,7 @@ pub const FILES: [&str; 12] = [
     "parts",
     "pacing",
     "parking",
+    "pausing",
     "catch_up",
     "fallback",
     "queue_depth",
@@ -26,8 +27,9 @@ pub const FILES: [&str; 12] = [
 
 /// What may be gone through: a table of a row for each channel, credential or slot; what was found before; an index that
 /// holds nothing but what is wanted.
-const SMALL: [&str; 8] = [
+const SMALL: [&str; 9] = [
     "SCAN parked_channels",
+    "SCAN paused_channels",
     "SCAN credentials",
     "SCAN pacing_slots",
     "SCAN CONSTANT ROW",

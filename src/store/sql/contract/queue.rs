@@ -10,9 +10,9 @@ use crate::domain::quiet::Quiet;
 use crate::store::StoreFuture;
 use crate::store::queue::Queue;
 use crate::store::queue::attempt::{Claim, Claimed, Fallback, PacingState, Settle, TestSend};
-use crate::store::queue::pending::{DueBatch, ParkedRow, ParkedState, PendingDelivery};
+use crate::store::queue::pending::{DueBatch, ParkedRow, ParkedState, PausedState, PendingDelivery};
 use crate::store::sql::database::Database;
-use crate::store::sql::{catch_up, clock, deliver, due, fallback, pacing, parking, test_send};
+use crate::store::sql::{catch_up, clock, deliver, due, fallback, pacing, parking, pausing, test_send};
 
 impl<D: Database> Queue for D {
     fn due_batch(&self, channel: &str, now: Timestamp, limit: usize, in_order: bool) -> StoreFuture<'_, DueBatch> {
@@ -123,6 +123,21 @@ impl<D: Database> Queue for D {
     fn probe_now(&self, channel: &str, now: Timestamp) -> StoreFuture<'_, ()> {
         let channel = channel.to_owned();
         Box::pin(self.change(move |connection| parking::probe_now(connection, &channel, now)))
+    }
+
+    fn paused(&self, channel: &str) -> StoreFuture<'_, Option<PausedState>> {
+        let channel = channel.to_owned();
+        Box::pin(self.look(move |connection| pausing::paused(connection, &channel)))
+    }
+
+    fn pause(&self, channel: &str, by: &str, now: Timestamp) -> StoreFuture<'_, Option<PausedState>> {
+        let (channel, by) = (channel.to_owned(), by.to_owned());
+        Box::pin(self.change(move |connection| pausing::pause(connection, &channel, &by, now)))
+    }
+
+    fn resume_paused(&self, channel: &str) -> StoreFuture<'_, Option<PausedState>> {
+        let channel = channel.to_owned();
+        Box::pin(self.change(move |connection| pausing::resume(connection, &channel)))
     }
 
     fn wants_fallback(

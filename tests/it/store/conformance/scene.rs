@@ -88,6 +88,7 @@ pub fn begin(delivery: DeliveryId, now: i64) -> Claim {
         purpose: Purpose::Notify,
         attempts: 0,
         round: 0,
+        begins: true,
         in_order: false,
         carries: Vec::new(),
         released: Vec::new(),
@@ -125,7 +126,7 @@ pub async fn attempt(store: &dyn Store, claim: Claim) -> i64 {
     let (channel, purpose) = whose(store, delivery).await;
     match store.claim(Claim { channel, purpose, ..claim }).await.expect("claiming") {
         Claimed::Yes(attempt) => attempt,
-        Claimed::No => panic!("{delivery} may be tried"),
+        Claimed::No | Claimed::Paused => panic!("{delivery} may be tried"),
     }
 }
 

@@ -1,0 +1,7 @@
+-- Channels that a person has paused: nothing is sent to them until a person resumes them. An older binary does not know of it,
+-- and sends to them.
+CREATE TABLE paused_channels (
+    channel   TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    since     BIGINT NOT NULL,
+    paused_by TEXT COLLATE "C" NOT NULL                -- who did it, as people read it
+);

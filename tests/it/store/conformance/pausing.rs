@@ -1,0 +1,83 @@
+//! Channels that a person has paused.
+
+use orderbell::domain::event::Kind;
+use orderbell::domain::order::OrderState;
+use orderbell::domain::retry::{Outcome, Step};
+use orderbell::store::ingest::Record;
+use orderbell::store::queue::attempt::{Claim, Claimed, Purpose};
+use orderbell::store::queue::pending::PausedState;
+
+use crate::store::conformance::place::Place;
+use crate::store::conformance::scene::{
+    again, at, attempt, begin, claim, due, event, one, placed, settle, tried, urgent,
+};
+
+fn ann(since: i64) -> PausedState {
+    PausedState { since: at(since), by: "ann".to_owned() }
+}
+
+pub async fn a_channel_is_paused_once_and_over_restarts_until_it_is_resumed(place: Place) {
+    let store = place.open(0).await;
+    assert_eq!(store.resume_paused("kitchen").await.expect("changed"), None, "it is not paused");
+    assert_eq!(store.pause("kitchen", "ann", at(1)).await.expect("changed"), None);
+    assert_eq!(store.pause("kitchen", "bob", at(5)).await.expect("changed"), Some(ann(1)), "nothing changes");
+    store.close().await;
+    let store = place.open(10).await;
+    assert_eq!(store.paused("kitchen").await.expect("reading"), Some(ann(1)));
+    assert_eq!(store.paused("owner").await.expect("reading"), None);
+    assert_eq!(store.resume_paused("kitchen").await.expect("changed"), Some(ann(1)));
+    assert_eq!(store.paused("kitchen").await.expect("reading"), None);
+}
+
+pub async fn nothing_of_a_paused_channel_is_due_or_begun_but_tests_and_then_all_of_it_is(place: Place) {
+    let store = place.open(0).await;
+    let first = one(&*store, urgent("1", &["kitchen"])).await;
+    // Whatever the worker has in memory.
+    let loaded = again(&*store, first, 1).await;
+    let beside = place.open_beside().await;
+    beside.pause("kitchen", "ann", at(1)).await.expect("changed");
+    for number in 2..150 {
+        store.record(urgent(&number.to_string(), &["kitchen"])).await.expect("recorded");
+    }
+    assert_eq!(store.claim(loaded).await.expect("claiming"), Claimed::Paused);
+    assert_eq!(claim(&*store, first, 1).await, Claimed::Paused);
+    let batch = store.due_batch("kitchen", at(2), 10, false).await.expect("reading");
+    assert_eq!((batch.paused, batch.candidates.len(), batch.next_due), (Some(ann(1)), 0, None));
+    let test = event(Kind::Test, "t", OrderState::Unknown, 2, "test", &["kitchen"]);
+    let test = one(&*store, Record { urgent: vec!["kitchen".to_owned()], ..test }).await;
+    let batch = store.due_batch("kitchen", at(9), 10, false).await.expect("reading");
+    assert_eq!(batch.candidates.iter().map(|one| one.id).collect::<Vec<_>>(), [test], "behind however much waits");
+    tried(&*store, test, 9, Outcome::Delivered, Step::Delivered).await;
+    assert_eq!(store.paused("kitchen").await.expect("reading"), Some(ann(1)), "a test resumes nothing");
+    beside.resume_paused("kitchen").await.expect("changed");
+    let seqs: Vec<_> = due(&*store, "kitchen", 9).await.iter().map(|due| due.event_seq).collect();
+    assert!(seqs.len() == 100 && seqs.is_sorted(), "{seqs:?}");
+    assert!(matches!(claim(&*store, first, 9).await, Claimed::Yes(_)));
+}
+
+pub async fn a_message_that_is_under_way_goes_on_in_a_paused_channel(place: Place) {
+    let store = place.open(0).await;
+    let id = one(&*store, placed("1", &["kitchen"])).await;
+    let begun = attempt(&*store, again(&*store, id, 1).await).await;
+    store.pause("kitchen", "ann", at(1)).await.expect("changed");
+    settle(&*store, id, begun, Outcome::Delivered, Step::Wait { until: at(2), spends: false }).await;
+    let further = Claim { begins: false, part: 1, attempts: 1, ..begin(id, 2) };
+    assert!(matches!(store.claim(further).await.expect("claiming"), Claimed::Yes(_)));
+}
+
+pub async fn a_paused_channel_may_be_parked_as_well_and_each_ends_by_itself(place: Place) {
+    let store = place.open(0).await;
+    let id = one(&*store, placed("1", &["kitchen"])).await;
+    tried(&*store, id, 1, Outcome::Misconfigured, Step::Park { probe_at: at(600) }).await;
+    store.pause("kitchen", "ann", at(3)).await.expect("changed");
+    store.probe_now("kitchen", at(5)).await.expect("changed");
+    assert_eq!(claim(&*store, id, 5).await, Claimed::Paused, "it is no probe either");
+    let test = one(&*store, event(Kind::Test, "t", OrderState::Unknown, 5, "test", &["kitchen"])).await;
+    let claimed = store.claim(Claim { purpose: Purpose::Test, ..again(&*store, test, 5).await }).await;
+    let Ok(Claimed::Yes(begun)) = claimed else { panic!("a person asks for it: {claimed:?}") };
+    settle(&*store, test, begun, Outcome::Delivered, Step::Delivered).await;
+    assert_eq!(store.parked("kitchen").await.expect("reading"), None, "it is accepted");
+    assert_eq!(store.paused("kitchen").await.expect("reading"), Some(ann(3)));
+    store.resume_paused("kitchen").await.expect("changed");
+    assert_eq!(due(&*store, "kitchen", 5).await.len(), 1);
+}
