@@ -9,7 +9,7 @@ use crate::domain::quiet::Quiet;
 use crate::store::queue::attempt::Fallback;
 use crate::store::queue::pending::UnreachedChannel;
 use crate::store::sql::value::IntoValue;
-use crate::store::sql::{Connection, Result, catch_up, deliver, due, params};
+use crate::store::sql::{Connection, Result, catch_up, deliver, due, params, pausing};
 
 /// So many deliveries a step; each step is a short part of one commit.
 const STEP: usize = 100;
@@ -43,6 +43,13 @@ const REFUSED: &str = waits!(
 );
 /// What was not tried, while others are refused since `?6`.
 const BEHIND: &str = waits!("deliveries_to_fall_back", "d.attempts = 0", "CAST(?6 AS BIGINT)");
+/// While the channel is paused since `?6`, everything since it was asked for once more.
+const PAUSED: &str = waits!(
+    "deliveries_to_fall_back",
+    "d.fell_back = 0",
+    "coalesce((SELECT max(r.at) FROM steps r WHERE r.delivery = d.id AND r.step = 'redelivered'
+        AND r.at > CAST(?6 AS BIGINT)), CAST(?6 AS BIGINT))"
+);
 const CARRIED: &str = "SELECT d.id FROM deliveries d JOIN events e ON e.id = d.event
     WHERE d.digest = ?1 AND d.state = 'waiting' AND d.urgent = 1 AND d.fell_back = 0 AND e.kind <> 'test' ORDER BY d.event_seq";
 
@@ -119,6 +126,10 @@ fn wanted(
     let mut wanted = Wanted { connection, channel, quiet, most, found: Vec::new() };
     if is_parked {
         wanted.look(ALL, now, None)?;
+        return Ok(wanted.found);
+    }
+    if let Some(paused) = pausing::paused(connection, channel)?.filter(|paused| paused.since <= before) {
+        wanted.look(PAUSED, before, Some(paused.since))?;
         return Ok(wanted.found);
     }
     wanted.look(REFUSED, before, None)?;

@@ -72,7 +72,8 @@ macro_rules! conformance {
                 pausing: a_channel_is_paused_once_and_over_restarts_until_it_is_resumed,
                     nothing_of_a_paused_channel_is_due_or_begun_but_tests_and_then_all_of_it_is,
                     a_message_that_is_under_way_goes_on_in_a_paused_channel,
-                    a_paused_channel_may_be_parked_as_well_and_each_ends_by_itself;
+                    a_paused_channel_may_be_parked_as_well_and_each_ends_by_itself,
+                    the_fallback_of_a_paused_channel_gets_what_is_urgent_and_has_waited_too_long;
                 fallback: the_fallback_of_a_parked_channel_gets_what_is_urgent_once_and_its_acceptance_counts,
                     what_a_person_asks_for_once_more_goes_out_though_a_fallback_was_sent_it,
                     behind_hundreds_that_quiet_hours_hold_what_passes_them_is_found,

@@ -1,10 +1,11 @@
 //! Channels that a person has paused.
 
 use orderbell::domain::event::Kind;
+use orderbell::domain::fallback::CatchUp;
 use orderbell::domain::order::OrderState;
 use orderbell::domain::retry::{Outcome, Step};
 use orderbell::store::ingest::Record;
-use orderbell::store::queue::attempt::{Claim, Claimed, Purpose};
+use orderbell::store::queue::attempt::{Claim, Claimed, Fallback, Purpose};
 use orderbell::store::queue::pending::PausedState;
 
 use crate::store::conformance::place::Place;
@@ -80,4 +81,29 @@ pub async fn a_paused_channel_may_be_parked_as_well_and_each_ends_by_itself(plac
     assert_eq!(store.paused("kitchen").await.expect("reading"), Some(ann(3)));
     store.resume_paused("kitchen").await.expect("changed");
     assert_eq!(due(&*store, "kitchen", 5).await.len(), 1);
+}
+
+pub async fn the_fallback_of_a_paused_channel_gets_what_is_urgent_and_has_waited_too_long(place: Place) {
+    let store = place.open(0).await;
+    let waits = one(&*store, urgent("1", &["kitchen"])).await;
+    let ordinary = one(&*store, placed("2", &["kitchen"])).await;
+    store.pause("kitchen", "ann", at(60)).await.expect("changed");
+    let wanted =
+        async |before| store.wants_fallback("kitchen", at(before), at(before + 600), None).await.expect("reading");
+    assert!(!wanted(59).await, "it is not paused for so long");
+    assert!(wanted(60).await);
+    let to = Fallback { channel: "kitchen".to_owned(), to: "owner".to_owned(), catch_up: CatchUp::Never };
+    assert_eq!(store.fall_back(to, at(60), at(660), None).await.expect("asked"), 1);
+    let owner = due(&*store, "owner", 660).await;
+    assert_eq!((owner.len(), owner[0].unreached[0].since), (1, at(60)), "{waits} and not {ordinary}");
+    // What comes later waits its time, too.
+    let late = event(Kind::OrderAccepted, "1", OrderState::Accepted, 100, "1002:1", &["kitchen"]);
+    let late = Record { urgent: vec!["kitchen".to_owned()], ..late };
+    one(&*store, late).await;
+    assert_eq!((wanted(99).await, wanted(100).await), (false, true));
+    tried(&*store, owner[0].id, 661, Outcome::Delivered, Step::Delivered).await;
+    store.resume_paused("kitchen").await.expect("changed");
+    store.settle_fallback("kitchen", at(700)).await.expect("settled");
+    let left: Vec<_> = due(&*store, "kitchen", 700).await.iter().map(|due| due.id).collect();
+    assert!(!left.contains(&waits) && left.contains(&ordinary), "{left:?}");
 }
