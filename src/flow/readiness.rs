@@ -63,6 +63,9 @@ pub struct WaitingChannel {
     /// Since when it is parked, where it is.
     pub parked_since: Option<Timestamp>,
     pub parked_reason: Option<String>,
+    /// Since when a person has paused it, where one has, and who.
+    pub paused_since: Option<Timestamp>,
+    pub paused_by: Option<String>,
 }
 
 /// Something wrong.
@@ -75,9 +78,10 @@ pub struct OpenIncident {
 
 impl WaitingChannel {
     fn of(depth: QueueDepth) -> Self {
-        let QueueDepth { channel, waiting, oldest: since, parked } = depth;
+        let QueueDepth { channel, waiting, oldest: since, parked, paused } = depth;
         let (parked_since, parked_reason) = parked.map(|parked| (parked.since, parked.reason)).unzip();
-        Self { channel, waiting, since, parked_since, parked_reason }
+        let (paused_since, paused_by) = paused.map(|paused| (paused.since, paused.by)).unzip();
+        Self { channel, waiting, since, parked_since, parked_reason, paused_since, paused_by }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::domain::distribution::Distribution;
 use crate::domain::event::Kind;
 use crate::store::StoreFuture;
 use crate::store::ingest::{Record, Recorded};
-use crate::store::queue::pending::ParkedState;
+use crate::store::queue::pending::{ParkedState, PausedState};
 
 /// What the daemon asks of itself, and commands of the daemon.
 ///
@@ -201,6 +201,8 @@ pub struct QueueDepth {
     pub oldest: Option<Timestamp>,
     /// Where the channel is parked.
     pub parked: Option<ParkedState>,
+    /// Where a person has paused it.
+    pub paused: Option<PausedState>,
 }
 
 /// The urgent deliveries of a channel that have waited for too long.

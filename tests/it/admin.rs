@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::support::binary::Program;
 use crate::support::log::log;
 use crate::support::watching::NEVER;
-use crate::support::{Answer, Daemon, Scene, get, in_time, keeta, read};
+use crate::support::{Answer, Daemon, Scene, get, in_time, keeta, read, stores};
 
 /// Without `Host` and credentials, unless they are given as headers.
 pub async fn ask(address: SocketAddr, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
@@ -196,6 +196,18 @@ async fn readyz_says_to_everybody_whether_webhooks_can_be_recorded_and_to_a_toke
     let full = parked.await;
     assert_eq!((&full["waiting"]["count"], &full["channels"][0]["channel"]), (&1.into(), &"kitchen".into()), "{full}");
     assert!(full["waiting"]["since"].is_string() && full["channels"][0]["parked_reason"].is_string(), "{full}");
+    let beside = stores::open_beside(&scene.store()).expect("the store is there");
+    beside.pause("kitchen", "ann", scene.hands.now()).await.expect("paused");
+    let paused = until(async || {
+        let (_, full) = readyz(&daemon, &token).await;
+        full["channels"][0]["paused_since"].is_string().then_some(full)
+    });
+    let full = paused.await;
+    assert_eq!(
+        (&full["channels"][0]["paused_by"], &full["channels"][0]["waiting"]),
+        (&"ann".into(), &1.into()),
+        "{full}"
+    );
     assert_eq!(readyz(&daemon, &[]).await, (200, serde_json::json!({ "status": "ready", "can_record": true })));
     assert_eq!(ask(daemon.admin(), "GET /readyz", &[("Authorization", "Bearer x")], b"").await.status, 401);
     let posted = ask(daemon.admin(), "POST /readyz", &token, b"").await;

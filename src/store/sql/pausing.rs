@@ -1,5 +1,7 @@
 //! Paused channels: a person wants nothing sent to them, until a person resumes them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::store::queue::pending::PausedState;
@@ -9,6 +11,14 @@ use crate::store::sql::{Connection, Result, params};
 pub fn paused(connection: &dyn Connection, channel: &str) -> Result<Option<PausedState>> {
     let sql = "SELECT since, paused_by FROM paused_channels WHERE channel = ?1";
     connection.optional(sql, params![channel], |row| Ok(PausedState { since: row.get(0)?, by: row.get(1)? }))
+}
+
+/// All channels that are paused.
+pub fn all(connection: &dyn Connection) -> Result<BTreeMap<String, PausedState>> {
+    let sql = "SELECT channel, since, paused_by FROM paused_channels";
+    let paused = connection
+        .all(sql, &[], |row| Ok((row.get::<String>(0)?, PausedState { since: row.get(1)?, by: row.get(2)? })))?;
+    Ok(paused.into_iter().collect())
 }
 
 /// Pauses a channel, unless it is. Answers how it was paused before.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::store::health::QueueDepth;
 use crate::store::queue::pending::ParkedState;
-use crate::store::sql::{Connection, Result, params};
+use crate::store::sql::{Connection, Result, params, pausing};
 
 const DEPTH: &str =
     "SELECT count(*), min(event_seq) FROM deliveries WHERE channel = ?1 AND state = 'waiting' AND digest IS NULL";
@@ -28,11 +28,13 @@ pub fn depths(connection: &dyn Connection, channels: &[String]) -> Result<Vec<Qu
         Ok((row.get(0)?, ParkedState { since, reason, probes, next_probe_at }))
     })?;
     let mut parked: BTreeMap<String, ParkedState> = parked.into_iter().collect();
+    let mut paused = pausing::all(connection)?;
     let depth = |channel: &String| {
         let (waiting, first): (u64, Option<i64>) =
             connection.one(DEPTH, params![channel], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let oldest = first.map(|first| oldest(connection, first, channel)).transpose()?.flatten();
-        Ok(QueueDepth { channel: channel.clone(), waiting, oldest, parked: parked.remove(channel) })
+        let (parked, paused) = (parked.remove(channel), paused.remove(channel));
+        Ok(QueueDepth { channel: channel.clone(), waiting, oldest, parked, paused })
     };
     channels.iter().map(depth).collect()
 }

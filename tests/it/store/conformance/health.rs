@@ -73,6 +73,7 @@ pub async fn what_waits_is_counted_with_its_age_and_why_a_channel_is_parked(plac
         let (kind, state) = (Kind::OrderPlaced, OrderState::Placed);
         store.record(event(kind, number, state, second, number, &["owner", "kitchen"])).await.expect("recorded");
     }
+    store.pause("owner", "ann", at(30)).await.expect("paused");
     let asked = ["kitchen", "owner", "idle"].map(str::to_owned).to_vec();
     let depths = store.queue_depths(asked).await.expect("read");
     let seen: Vec<_> = depths.iter().map(|depth| (depth.channel.as_str(), depth.waiting, depth.oldest)).collect();
@@ -81,6 +82,8 @@ pub async fn what_waits_is_counted_with_its_age_and_why_a_channel_is_parked(plac
     let parked = depths[0].parked.as_ref().expect("it is parked");
     assert_eq!((parked.since, parked.reason.as_str()), (at(2), "said"));
     assert_eq!((&depths[1].parked, &depths[2].parked), (&None, &None));
+    let paused: Vec<_> = depths.iter().map(|depth| depth.paused.as_ref().map(|paused| paused.since)).collect();
+    assert_eq!(paused, [None, Some(at(30)), None]);
 }
 
 pub async fn each_commit_is_measured(place: Place) {
