@@ -20,6 +20,9 @@ pub struct RowHold {
 /// What holds a delivery back at its channel; without the channel's secrets, its receiver's limits are not known.
 pub fn hold(row: &DeliveryRow, held: &FoundHistory, setting: &Setting<'_>) -> Option<RowHold> {
     let channel = &row.channel;
+    if setting.paused(channel, held).is_some() {
+        return Some(RowHold { why: "the channel is paused", until: None });
+    }
     if let Some(parked) = setting.parked(channel, held) {
         return Some(match parked.reason.starts_with(UNREADY) {
             true => RowHold { why: "the channel waits for its secret", until: None },

@@ -307,6 +307,8 @@ async fn a_report_that_is_sent_says_what_will_hold_it() {
     let sql = "INSERT INTO parked_channels (channel, since, reason, probes, next_probe_at)
         VALUES ('kitchen', ?1, 'errcode 310000: “keywords not in content”', 1, ?1)";
     connection.execute(sql, [ms]).expect("parked");
+    let sql = "INSERT INTO paused_channels (channel, since, paused_by) VALUES ('mute', ?1, 'ann')";
+    connection.execute(sql, [ms]).expect("paused");
     let sql =
         "INSERT INTO parked_channels (channel, since, reason, probes, next_probe_at) VALUES ('mute', ?1, ?2, 0, ?1)";
     let reason = format!("{UNREADY}the environment variable MUTE is not set");
@@ -329,7 +331,7 @@ async fn a_report_that_is_sent_says_what_will_hold_it() {
     let hour = SignedDuration::from_hours(1);
     for line in [
         "to erp: it goes out as soon as `orderbell serve` runs; `orderbell deliveries` says what becomes of it\n".to_owned(),
-        "to mute: it is held: the channel waits for its secret: the environment variable MUTE is not set\n".to_owned(),
+        " by ann: it waits until it is resumed; and the channel waits for its secret: the environment variable MUTE is not set\n".to_owned(),
         "to kitchen: it is held: the channel is parked, because the robot demands a keyword: set `keyword` to one of those in its security settings, then `orderbell test kitchen` resumes it\n".to_owned(),
         format!("to office: it is held: the channel has quiet hours until {today} 15:00 ({zone})\n"),
         format!(

@@ -1,4 +1,4 @@
-//! What will hold a report at its channels when it is sent now: a parked channel, one that its provider has shut for a while,
+//! What will hold a report at its channels when it is sent now: a paused or parked channel, one that its provider has shut for a while,
 //! quiet hours, an allowance that is used up.
 
 use jiff::Timestamp;
@@ -29,6 +29,10 @@ pub async fn of_channel(
     let zone = &settings.timezone.zone;
     let time = |at: Timestamp| format!("{} ({})", local_time::minute(at, zone), settings.timezone.name);
     let mut holds = Vec::new();
+    if let Some(paused) = reader.paused(name).await.map_err(store::failed)? {
+        let since = time(paused.since);
+        holds.push(format!("the channel is paused since {since} by {}: it waits until it is resumed", paused.by));
+    }
     if let Some(parked) = reader.parked(name).await.map_err(store::failed)? {
         holds.push(match parked.reason.strip_prefix(UNREADY) {
             Some(missing) => format!("the channel waits for its secret: {missing}"),

@@ -4,7 +4,7 @@ use crate::flow::why::meaning;
 use crate::flow::why::setting::Setting;
 use crate::flow::why::timeline::TimelineEntry;
 use crate::store::history::found::{DeliveryHistory, FoundHistory, Other, ParkedHistory};
-use crate::store::queue::pending::UNREADY;
+use crate::store::queue::pending::{PausedState, UNREADY};
 
 pub fn lines(delivery: &DeliveryHistory, history: &FoundHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     match delivery.state.as_str() {
@@ -48,6 +48,9 @@ fn waiting(delivery: &DeliveryHistory, history: &FoundHistory, setting: &Setting
             false => TimelineEntry::says(says),
         };
     }
+    if let Some(paused) = setting.paused(channel, history) {
+        return self::paused(channel, paused, setting);
+    }
     if let Some(parked) = setting.parked(channel, history) {
         return self::parked(parked, setting);
     }
@@ -80,6 +83,9 @@ pub fn briefly(delivery: &DeliveryHistory, history: &FoundHistory, setting: &Set
     if let Some(carrier) = &delivery.carrier {
         return format!("it goes out with {}", carrier.order.as_ref().unwrap_or(&carrier.kind));
     }
+    if let Some(paused) = setting.paused(channel, history) {
+        return format!("the channel is paused by {}", paused.by);
+    }
     if let Some(parked) = setting.parked(channel, history) {
         let meaning = meaning::of_answer(setting.kind(channel), "misconfigured", &parked.reason);
         let cause = meaning.map_or("its setting is wrong", |(cause, _)| cause);
@@ -99,6 +105,15 @@ pub fn briefly(delivery: &DeliveryHistory, history: &FoundHistory, setting: &Set
         },
     };
     meaning::of_last_try(delivery, setting.kind(channel)).into_iter().chain([when]).collect::<Vec<_>>().join("; ")
+}
+
+/// A channel that a person has paused.
+fn paused(channel: &str, paused: &PausedState, setting: &Setting<'_>) -> TimelineEntry {
+    let (since, by) = (setting.time(paused.since), &paused.by);
+    let says = format!(
+        "Next: it waits, because {channel} is paused since {since} by {by}. When the channel is resumed, all that waits goes out."
+    );
+    TimelineEntry::says(says).with("paused_since", paused.since.to_string()).with("paused_by", by.clone())
 }
 
 /// A channel whose setting is wrong.

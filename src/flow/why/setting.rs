@@ -7,6 +7,7 @@ use crate::domain::rate_limit::RateLimit;
 use crate::domain::route::{self, Route};
 use crate::flow::config_summary::ConfigSummary;
 use crate::store::history::found::{FoundHistory, ParkedHistory, RateLimitHistory};
+use crate::store::queue::pending::PausedState;
 
 /// What a story is written with.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +47,11 @@ impl Setting<'_> {
     /// Whether a channel is parked because its setting is wrong.
     pub fn parked<'h>(&self, channel: &str, history: &'h FoundHistory) -> Option<&'h ParkedHistory> {
         history.parked.iter().find(|parked| parked.channel == channel)
+    }
+
+    /// Whether a person has paused a channel.
+    pub fn paused<'h>(&self, channel: &str, history: &'h FoundHistory) -> Option<&'h PausedState> {
+        history.paused.get(channel)
     }
 
     /// Whether a channel's receiver takes nothing for now. Without its secrets, the receiver of a channel is not known.

@@ -1,5 +1,7 @@
 //! Everything that the store remembers of one thing, for whoever asks why a message did or did not arrive.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -7,6 +9,7 @@ use crate::domain::event::{DeliveryId, Event, EventId};
 use crate::domain::order::Order;
 use crate::domain::report::upcoming::Past;
 use crate::store::ingest::RefusedWebhook;
+use crate::store::queue::pending::PausedState;
 
 /// What is asked for: an order by its number or short number (after its source and a slash, where two have the same), an
 /// event or a delivery by its id or the first eight digits of it or more, a source, or a report by its kind.
@@ -27,6 +30,8 @@ pub struct FoundHistory {
     pub found: HistoryAnswer,
     /// All channels that rest because their setting is wrong.
     pub parked: Vec<ParkedHistory>,
+    /// All channels that a person has paused.
+    pub paused: BTreeMap<String, PausedState>,
     /// All credentials that their receivers limit.
     pub rate_limited: Vec<RateLimitHistory>,
     /// All slots of allowances that are noted, those whose attempts ended first at the beginning.

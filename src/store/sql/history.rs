@@ -9,7 +9,7 @@ use crate::store::history::found::{
 };
 use crate::store::ingest::RefusedWebhook;
 use crate::store::sql::find::FoundId;
-use crate::store::sql::{Connection, Result, Row, find, params, record, report};
+use crate::store::sql::{Connection, Result, Row, find, params, pausing, record, report};
 
 /// What is remembered of what a person asks for.
 pub fn history(connection: &dyn Connection, question: &Question) -> Result<FoundHistory> {
@@ -39,6 +39,7 @@ pub fn with_holds(connection: &dyn Connection, found: HistoryAnswer) -> Result<F
     Ok(FoundHistory {
         found,
         parked: parked(connection)?,
+        paused: pausing::all(connection)?,
         rate_limited: rate_limited(connection)?,
         slots: slots(connection)?,
     })

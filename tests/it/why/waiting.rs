@@ -40,6 +40,16 @@ async fn a_parked_channel_is_shown_with_its_cause_and_the_next_try() {
 }
 
 #[tokio::test]
+async fn a_paused_channel_is_shown_with_who_paused_it_whether_it_is_parked_or_not() {
+    let mut scene = Scene::new();
+    let kitchen = scene.placed(ORDER, 2).await;
+    scene.stands(kitchen, "waiting", 2);
+    scene.park("kitchen", 3, "errcode 310000", 1802);
+    scene.store.pause("kitchen", "ann", at(60)).await.unwrap();
+    golden("paused", &scene.shown(ORDER, 900).await);
+}
+
+#[tokio::test]
 async fn a_fallback_is_shown_on_both_sides_before_and_after_the_channel_is_resumed() {
     let mut scene = Scene::new();
     let kitchen = scene.placed(ORDER, 2).await;
