@@ -72,7 +72,6 @@ pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
         orders,
         kind,
         since,
-        ..DeliveryFilter::default()
     };
     match deliveries.format {
         OutputFormat::Text => {
