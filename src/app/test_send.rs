@@ -3,19 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::setup;
 use crate::app::start_error::StartError;
 use crate::config::configured::ConfiguredChannel;
 use crate::domain::effective::{DifferenceCause, EffectiveSettings, SettingDifference, SettingsComparison};
-use crate::domain::event::{DeliveryId, Event, Kind, OWN_SOURCE, SignatureCheck};
-use crate::domain::payload::Data;
-use crate::domain::route::Target;
-use crate::domain::route_decision::RouteDecisions;
+use crate::domain::event::DeliveryId;
 use crate::domain::template::Templates;
 use crate::flow::clock_skew::ClockSkews;
 use crate::flow::command_lease::CommandLease;
@@ -30,17 +25,13 @@ use crate::flow::settings_check::{self, DaemonSettings};
 use crate::flow::shared_messages::SharedMessages;
 use crate::flow::tenure::Tenure;
 use crate::flow::worker::ChannelWorker;
-use crate::flow::{Clock, Current, ids};
+use crate::flow::{Clock, Current, test_send};
 use crate::store::address::StoreUrl;
 use crate::store::ingest::Record;
 use crate::store::queue::attempt::{PacingState, TestSend};
 use crate::store::queue::pending::{ParkedRow, UNREADY};
 use crate::store::{self, Store, StoreError};
 
-/// How long an allowance that is used up is waited for: a little more than a robot's window.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(75);
-/// The daemon looks at the table every second.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A digest that is compared where it is made needs no secret key.
 const COMPARED_HERE: &[u8] = b"here";
 
@@ -142,7 +133,7 @@ impl TestSender<'_> {
         name: &str,
         channel: &ConfiguredChannel,
     ) -> Result<Fared, StartError> {
-        let (record, delivery) = record(name, self.clock.now());
+        let (record, delivery) = test_send::record(name, self.clock.now());
         let way = channel.way.channel();
         let credential = match settings.map(|settings| settings.credential(name)) {
             Some(Some(credential)) => credential.to_owned(),
@@ -156,25 +147,13 @@ impl TestSender<'_> {
             return Ok(Fared::Unready(reason.to_owned()));
         }
         store.record(record).await?;
-        let over = async {
-            loop {
-                match store.test_send(delivery, credential.clone()).await? {
-                    Some(test_send) if !is_over(&test_send) => tokio::time::sleep(LOOK_EVERY).await,
-                    test_send => return Ok::<_, StartError>(test_send),
-                }
-            }
-        };
-        let patience = (way.longest(channel.settings.timeout) + PATIENCE).unsigned_abs();
-        let waiting = self.unless_stopped(async { Ok(tokio::time::timeout(patience, over).await) }).await;
-        let test_send = match waiting {
-            Ok(Ok(test_send)) => test_send,
-            Ok(Err(_)) => store.test_send(delivery, credential).await.map_err(StartError::from),
-            Err(stopped) => Err(stopped),
-        };
+        let longest = way.longest(channel.settings.timeout);
+        let ended = test_send::ended(&*store, delivery, &credential, longest);
+        let test_send = self.unless_stopped(async { Ok(ended.await) }).await;
         // However that went, nobody sends it again.
         store.take_back(delivery, self.clock.now()).await?;
-        let test_send = test_send?;
-        Ok(Fared::Tried(test_send.unwrap_or_else(vanished)))
+        let test_send = test_send??;
+        Ok(Fared::Tried(test_send.unwrap_or_else(test_send::vanished)))
     }
 
     async fn parking(&self, name: &str) -> Result<Option<ParkedRow>, StoreError> {
@@ -193,7 +172,7 @@ impl TestSender<'_> {
         let (credential, timeout) = (channel.way.channel().credential(), channel.settings.timeout);
         let acquired = CommandLease::acquire(store.clone(), &credential, name, timeout, &self.clock).await?;
         let (lease, pacing) = acquired.ok_or_else(held)?;
-        let (record, delivery) = record(name, self.clock.now());
+        let (record, delivery) = test_send::record(name, self.clock.now());
         let sending = self.send_leased((&store, lease.tenure(), pacing), name, channel, record, delivery);
         let sent = self.unless_stopped(sending).await;
         // However that went: nobody sends it again, the channel is parked as it was, and free.
@@ -203,7 +182,7 @@ impl TestSender<'_> {
         store.close().await;
         let sent = sent?;
         taken_back.and(left)?;
-        Ok(sent.unwrap_or_else(vanished))
+        Ok(sent.unwrap_or_else(test_send::vanished))
     }
 
     /// Sends it as long as the channel is this command's.
@@ -235,7 +214,7 @@ impl TestSender<'_> {
         let channel_settings = Arc::new(setup::worker_channel(name.to_owned(), channel.clone())?);
         let mut runner = ChannelWorker::new(channel_settings, context, tenure.clone(), CancellationToken::new());
         // How long the credential is rate-limited is in the store.
-        let _ = runner.send_only(delivery, PATIENCE).await;
+        let _ = runner.send_only(delivery, test_send::PATIENCE).await;
         drop(runner);
         Ok(store.test_send(delivery, channel.way.channel().credential()).await?)
     }
@@ -250,41 +229,4 @@ impl TestSender<'_> {
 fn held() -> StartError {
     let reason = "an instance that was ended just now may still be sending to the channel; try again in a minute";
     StartError::Store(StoreError::Unavailable(reason.to_owned()))
-}
-
-/// Whether the first try has come to its end, which is the last part's where each before it was taken.
-fn is_over(test_send: &TestSend) -> bool {
-    test_send.state != "waiting" || test_send.attempts.last().is_some_and(|last| last.outcome != "delivered")
-}
-
-/// Only a person with a tool of their own can take the row away.
-fn vanished() -> TestSend {
-    TestSend { state: "cancelled".to_owned(), attempts: Vec::new(), rate_limited_until: None }
-}
-
-fn record(channel: &str, now: Timestamp) -> (Record, DeliveryId) {
-    let delivery = ids::delivery();
-    let event = Event {
-        id: ids::event(),
-        kind: Kind::Test,
-        source: OWN_SOURCE.to_owned(),
-        occurred_at: Some(now),
-        received_at: now,
-        shop: None,
-        order: None,
-        data: Data::default(),
-        proof: SignatureCheck::Own,
-    };
-    let targets = vec![(Target::always(channel), delivery)];
-    (
-        Record {
-            event,
-            body: Vec::new(),
-            dedupe_keys: Vec::new(),
-            targets,
-            urgent: vec![channel.to_owned()],
-            decisions: RouteDecisions::default(),
-        },
-        delivery,
-    )
 }

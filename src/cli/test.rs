@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::test_send::{Fared, Sender, TestSender, Tested};
-use crate::channel::{kinds, remedy};
+use crate::channel::kinds;
 use crate::cli::failure::Failure;
 use crate::cli::output::OutputFormat;
 use crate::cli::test_values::{self, Differing};
@@ -16,9 +16,9 @@ use crate::cli::{configuration, message, output, signals};
 use crate::config::configured::ConfiguredChannel;
 use crate::config::context::SecretReading;
 use crate::domain::effective::SettingsComparison;
+use crate::flow::test_send::TestVerdict;
 use crate::flow::{Clock, Current};
 use crate::in_force;
-use crate::store::queue::attempt::TestSend;
 
 /// Clocks that differ by less agree: the receiver's is known to the second only.
 const CLOCKS_AGREE: SignedDuration = SignedDuration::from_secs(3);
@@ -140,27 +140,16 @@ fn finding(name: &str, channel: &ConfiguredChannel, tested: &Tested, tester: &Te
             return not_sent_at_all(name, kind, "nothing was sent: no channel of this name runs", advice, values);
         }
     };
-    let not_taken: Vec<_> = trial.attempts.iter().filter(|tried| tried.outcome != "delivered").collect();
-    let yes = trial.state == "delivered";
-    let last = not_taken.first().copied().or(trial.attempts.last());
-    let (outcome, answer) = match last {
-        Some(tried) => (tried.outcome.clone(), tried.answer.clone()),
-        None => ("not_sent".to_owned(), not_sent(trial)),
-    };
-    let advice = (!yes).then(|| {
-        let known = kinds::remedy_of(kind, &answer).or_else(|| remedy::in_transit(&answer));
-        known.map_or_else(|| in_general(&outcome), |remedy| (remedy.cause(), remedy.cure()))
-    });
-    let refused = if yes { not_taken.iter().map(|tried| tried.answer.clone()).collect() } else { Vec::new() };
-    let clock_ahead = last.and_then(|tried| tried.clock_ahead_s).map(SignedDuration::from_secs);
+    let TestVerdict { accepted: yes, is_sent, outcome, answer, refused, advice, clock_ahead } =
+        TestVerdict::of(kind, trial);
     let is_equal = tested.comparison.as_ref().is_some_and(|comparison| *comparison == SettingsComparison::default());
-    let sent = last.map(|_| match &tester.sender {
+    let sent = is_sent.then(|| match &tester.sender {
         Sender::Daemon(_) if is_equal => "by the running daemon, with its values, which are those here",
         Sender::Daemon(_) => "by the running daemon, with its values",
         Sender::Command if tester.file.is_none() => "by this command, with the values here; no daemon runs",
         Sender::Command => "by this command, with the configuration last in force; no daemon runs",
     });
-    let sent_by = last.map(|_| match &tester.sender {
+    let sent_by = is_sent.then_some(match &tester.sender {
         Sender::Daemon(_) => "daemon",
         Sender::Command => "command",
     });
@@ -199,33 +188,6 @@ fn not_sent_at_all(
         values,
         advice: Some(advice),
         clock_ahead: None,
-    }
-}
-
-fn not_sent(trial: &TestSend) -> String {
-    match trial.rate_limited_until {
-        Some(until) => format!("nothing was sent: the receiver has shut this channel until {until:.0}"),
-        None => "nothing was sent: other messages to this channel are still on their way".to_owned(),
-    }
-}
-
-/// The cause and the cure where no table knows more than what becomes of such a message.
-fn in_general(outcome: &str) -> (&'static str, &'static str) {
-    match outcome {
-        "retry" => ("the receiver does not take messages now", "try again; look whether it runs"),
-        "unknown" => {
-            ("the receiver's answer is not one that we know; the message may have arrived", "look at the receiver")
-        }
-        "throttled" => ("the receiver finds that too many messages come", "try again later"),
-        "misconfigured" => {
-            ("the receiver does not accept the address, the token or the secret", "copy them anew from the receiver")
-        }
-        "too_long" => ("the message is too long for the receiver", "look for a template that makes it so"),
-        "content_refused" => ("the receiver does not like what the message says", "look at the template for tests"),
-        "full" => ("the recipient's mailbox is full", "its owner must make room"),
-        "rejected" => ("the receiver will not take this message", "look at its words below"),
-        "bug" => ("the receiver says that our request is malformed", "please report it, with its words below"),
-        _ => ("the message could not be sent in time", "try again later"),
     }
 }
 

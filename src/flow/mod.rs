@@ -40,6 +40,7 @@ pub mod source_activity;
 pub mod store_health;
 pub mod supervisor;
 pub mod tenure;
+pub mod test_send;
 pub mod unproven;
 pub mod watch;
 pub mod why;
