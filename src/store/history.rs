@@ -1,10 +1,11 @@
 //! What is remembered, for whoever asks why a message did or did not arrive, and what a person changes of it.
 //!
-//! The answers stand in [`found`], lists in [`list`], changes in [`change`].
+//! The answers stand in [`found`], lists in [`list`] and [`pages`], changes in [`change`].
 
 pub mod change;
 pub mod found;
 pub mod list;
+pub mod pages;
 
 use jiff::Timestamp;
 
@@ -14,6 +15,9 @@ use crate::store::StoreFuture;
 use crate::store::history::change::{ChangeRequest, ChangeResult, Meant};
 use crate::store::history::found::{FoundHistory, Question};
 use crate::store::history::list::{DeliveryFilter, DeliveryRow, ShortName, Start};
+use crate::store::history::pages::{
+    ChannelLoad, DeliveryPage, EventFilter, ListPage, ListedEvent, ListedOrder, OrderFilter, SentMessage, SourceState,
+};
 
 /// The way back.
 ///
@@ -53,6 +57,42 @@ pub trait History: Send + Sync {
     /// The next so many deliveries in the sequence of their making.
     fn page(&self, wanted: DeliveryFilter, start: Start, rows: u32) -> StoreFuture<'_, Vec<DeliveryRow>>;
 
+    /// Events before one, by their places in the sequence of arrival, or the newest: so many at most.
+    fn events_page(
+        &self,
+        wanted: EventFilter,
+        before: Option<i64>,
+        rows: u32,
+    ) -> StoreFuture<'_, ListPage<ListedEvent, i64>>;
+
+    /// Events after one, by its place in the sequence of arrival, the oldest first: so many at most.
+    fn events_after(&self, seq: i64, rows: u32) -> StoreFuture<'_, Vec<ListedEvent>>;
+
+    /// Orders before one, by their places in the sequence of the first arrival, or the newest: so many at most.
+    fn orders_page(
+        &self,
+        wanted: OrderFilter,
+        before: Option<i64>,
+        rows: u32,
+    ) -> StoreFuture<'_, ListPage<ListedOrder, i64>>;
+
+    /// Deliveries before one, or the newest: so many at most.
+    fn deliveries_page(
+        &self,
+        wanted: DeliveryFilter,
+        before: Option<DeliveryId>,
+        rows: u32,
+    ) -> StoreFuture<'_, DeliveryPage>;
+
+    /// What a delivery's message is made of, as far as it was composed; `None` where there is no such delivery.
+    fn sent(&self, delivery: DeliveryId) -> StoreFuture<'_, Option<SentMessage>>;
+
+    /// How much waits for each of these channels, in their sequence.
+    fn channel_loads(&self, channels: Vec<String>) -> StoreFuture<'_, Vec<ChannelLoad>>;
+
+    /// What is known of each of these sources, counted since a moment, in their sequence.
+    fn source_states(&self, sources: Vec<String>, since: Timestamp) -> StoreFuture<'_, Vec<SourceState>>;
+
     /// For people: the id of each delivery as far as it has to be written, and what its order is called.
     fn short_names(&self, rows: &[DeliveryRow]) -> StoreFuture<'_, Vec<ShortName>>;
 
@@ -67,6 +107,11 @@ pub trait History: Send + Sync {
         meant: &[Meant],
         now: Timestamp,
     ) -> StoreFuture<'_, Vec<ChangeResult>>;
+
+    /// Sends a delivery once more, unless that was asked for meanwhile: `round` is how often it was when somebody last looked.
+    /// `None` where there is no such delivery.
+    fn redeliver_once(&self, delivery: DeliveryId, round: u32, now: Timestamp)
+    -> StoreFuture<'_, Option<ChangeResult>>;
 
     /// The dead deliveries, the oldest first.
     fn dead(&self, channel: Option<&str>) -> StoreFuture<'_, Vec<DeliveryId>>;

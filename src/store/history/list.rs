@@ -30,8 +30,12 @@ pub struct DeliveryFilter {
     /// Those of one of these orders: source and number of each.
     pub orders: Option<Vec<(String, String)>>,
     pub kind: Option<Glob>,
+    /// Those of events of this source.
+    pub source: Option<String>,
     /// Made since then.
     pub since: Option<Timestamp>,
+    /// Made before then.
+    pub until: Option<Timestamp>,
 }
 
 /// What a delivery is called in a list for people.

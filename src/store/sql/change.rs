@@ -45,6 +45,24 @@ pub fn revive(connection: &dyn Connection, dead: &[DeliveryId], now: Timestamp) 
     Ok(revived)
 }
 
+/// Sends a delivery once more, unless that was asked for since it was in this round.
+pub fn redeliver_once(
+    connection: &dyn Connection,
+    id: DeliveryId,
+    round: u32,
+    now: Timestamp,
+) -> Result<Option<ChangeResult>> {
+    let sql = "SELECT round FROM deliveries WHERE id = ?1";
+    let Some(is_at) = connection.optional(sql, params![id], |row| row.get::<u32>(0))? else { return Ok(None) };
+    let changed = match load(connection, id, now)? {
+        Some((named, _)) if is_at != round => {
+            ChangeResult { given: id.to_string(), delivery: Some(named), result: Ok(Applied::Already) }
+        }
+        _ => change(connection, ChangeRequest::Redeliver, id, now)?,
+    };
+    Ok(Some(changed))
+}
+
 fn change(connection: &dyn Connection, wish: ChangeRequest, id: DeliveryId, now: Timestamp) -> Result<ChangeResult> {
     let of = |delivery, result| ChangeResult { given: id.to_string(), delivery, result };
     // It may have become too old since it was found.

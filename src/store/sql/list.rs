@@ -15,11 +15,17 @@ struct Conditions<'a> {
 
 impl<'a> Conditions<'a> {
     /// `kinds`: what [`kinds`] makes of the filter. The orders are left out.
-    fn of(DeliveryFilter { state, channel, kind, since, .. }: &'a DeliveryFilter, kinds: &'a [String]) -> Self {
+    fn of(wanted: &'a DeliveryFilter, kinds: &'a [String]) -> Self {
+        let DeliveryFilter { state, channel, kind, source, since, until, .. } = wanted;
         let mut all = Self { sql: "1 = 1".to_owned(), given: Vec::new() };
         state.iter().for_each(|state| all.add(" AND d.state = ?", state.into_value()));
         channel.iter().for_each(|channel| all.add(" AND d.channel = ?", channel.into_value()));
         since.iter().for_each(|since| all.add(" AND d.created_at >= ?", since.into_value()));
+        until.iter().for_each(|until| all.add(" AND d.created_at < ?", until.into_value()));
+        if let Some(source) = source {
+            all.add(" AND EXISTS (SELECT 1 FROM events s WHERE s.id = d.event AND s.source = ?", source.into_value());
+            all.sql += ")";
+        }
         if let (Some(_), [pattern, pieces @ ..]) = (kind, kinds) {
             all.add(" AND EXISTS (SELECT 1 FROM events k WHERE k.id = d.event AND k.kind LIKE ?", pattern.into_value());
             // Where that makes no difference between capital and small letters, this does.
@@ -50,7 +56,7 @@ fn kinds(wanted: &DeliveryFilter) -> Vec<String> {
 
 /// Where only some orders are wanted: all of their deliveries that are, in the sequence of their ids. They are few enough to
 /// be known at once, and more than a statement takes values.
-fn of_orders(connection: &dyn Connection, wanted: &DeliveryFilter) -> Result<Option<Vec<DeliveryId>>> {
+pub fn of_orders(connection: &dyn Connection, wanted: &DeliveryFilter) -> Result<Option<Vec<DeliveryId>>> {
     let Some(orders) = &wanted.orders else { return Ok(None) };
     let kinds = kinds(wanted);
     let Conditions { sql, given } = Conditions::of(wanted, &kinds);
@@ -124,12 +130,12 @@ pub fn in_state(connection: &dyn Connection, state: Option<&str>) -> Result<Vec<
 }
 
 /// What [`delivery_row`] reads.
-const ROWS: &str =
+pub const ROWS: &str =
     "SELECT d.id, d.event, e.kind, e.source, e.order_number, d.channel, d.state, d.attempts, d.created_at,
         d.due_at, d.answer, d.digest
     FROM deliveries d JOIN events e ON e.id = d.event";
 
-fn delivery_row(row: &Row<'_>) -> Result<DeliveryRow> {
+pub fn delivery_row(row: &Row<'_>) -> Result<DeliveryRow> {
     Ok(DeliveryRow {
         id: row.get(0)?,
         event: row.get(1)?,

@@ -2,6 +2,7 @@
 
 use crate::domain::event::DeliveryId;
 use crate::domain::message::{Part, PartForm};
+use crate::store::history::pages::{SentMessage, SentPart};
 use crate::store::queue::pending::{form_of, form_text};
 use crate::store::sql::{Connection, Result, Row, params, rows};
 
@@ -73,6 +74,21 @@ pub fn too_long(connection: &dyn Connection, delivery: DeliveryId) -> Result<Opt
             WHERE a.delivery = ?1 AND a.outcome = 'too_long' ORDER BY a.seq DESC LIMIT 1)"
     );
     connection.optional(&sql, params![delivery], whole)
+}
+
+/// All parts, done or not.
+pub fn sent(connection: &dyn Connection, delivery: DeliveryId) -> Result<Option<SentMessage>> {
+    let sql = "SELECT round FROM deliveries WHERE id = ?1";
+    let Some(round) = connection.optional(sql, params![delivery], |row| row.get(0))? else { return Ok(None) };
+    let sql = "SELECT form, part, done FROM parts WHERE delivery = ?1 ORDER BY form, part";
+    let found = connection
+        .all(sql, params![delivery], |row| Ok((row.get::<String>(0)?, row.get::<u16>(1)?, row.get::<bool>(2)?)))?;
+    let sql = format!("{WHOLE} p.form = ?2 AND p.part = ?3");
+    let one = |(form, part, is_done): (String, u16, bool)| {
+        let body = connection.one(&sql, params![delivery, form, part], whole)?.body;
+        Ok(SentPart { part, form, is_done, body })
+    };
+    Ok(Some(SentMessage { round, parts: found.into_iter().map(one).collect::<Result<_>>()? }))
 }
 
 /// The parts that are still to send, in their sequence.

@@ -9,7 +9,7 @@ use crate::store::conformance::scene::at;
 use crate::support::stores;
 
 /// Below `src/store/sql`.
-pub const FILES: [&str; 13] = [
+pub const FILES: [&str; 15] = [
     "record",
     "dedupe",
     "due",
@@ -23,16 +23,21 @@ pub const FILES: [&str; 13] = [
     "catch_up",
     "fallback",
     "queue_depth",
+    "pages",
+    "states",
 ];
 
 /// What may be gone through: a table of a row for each channel, credential or slot; what was found before; an index that
 /// holds nothing but what is wanted.
-const SMALL: [&str; 9] = [
+const SMALL: [&str; 11] = [
     "SCAN parked_channels",
     "SCAN paused_channels",
     "SCAN credentials",
     "SCAN pacing_slots",
     "SCAN CONSTANT ROW",
+    // What a LIMIT has cut.
+    "SCAN counted",
+    "SCAN newest",
     "SCAN first",
     "SCAN instead",
     "SCAN attempts USING INDEX attempts_open",

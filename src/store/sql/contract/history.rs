@@ -9,8 +9,11 @@ use crate::store::history::History;
 use crate::store::history::change::{ChangeRequest, ChangeResult, Meant};
 use crate::store::history::found::{FoundHistory, HistoryAnswer, Question};
 use crate::store::history::list::{DeliveryFilter, DeliveryRow, ShortName, Start};
+use crate::store::history::pages::{
+    ChannelLoad, DeliveryPage, EventFilter, ListPage, ListedEvent, ListedOrder, OrderFilter, SentMessage, SourceState,
+};
 use crate::store::sql::database::Database;
-use crate::store::sql::{change, due, find, history, list, named, record};
+use crate::store::sql::{change, due, find, history, list, named, pages, parts, record, states};
 
 impl<D: Database> History for D {
     fn history(&self, question: Question) -> StoreFuture<'_, FoundHistory> {
@@ -62,6 +65,55 @@ impl<D: Database> History for D {
         Box::pin(self.look(move |connection| list::page(connection, &wanted, start, rows)))
     }
 
+    fn events_page(
+        &self,
+        wanted: EventFilter,
+        before: Option<i64>,
+        rows: u32,
+    ) -> StoreFuture<'_, ListPage<ListedEvent, i64>> {
+        Box::pin(self.look(move |connection| pages::events(connection, &wanted, before, rows)))
+    }
+
+    fn events_after(&self, seq: i64, rows: u32) -> StoreFuture<'_, Vec<ListedEvent>> {
+        Box::pin(self.look(move |connection| pages::events_after(connection, seq, rows)))
+    }
+
+    fn orders_page(
+        &self,
+        wanted: OrderFilter,
+        before: Option<i64>,
+        rows: u32,
+    ) -> StoreFuture<'_, ListPage<ListedOrder, i64>> {
+        Box::pin(self.look(move |connection| pages::orders(connection, &wanted, before, rows)))
+    }
+
+    fn deliveries_page(
+        &self,
+        wanted: DeliveryFilter,
+        before: Option<DeliveryId>,
+        rows: u32,
+    ) -> StoreFuture<'_, DeliveryPage> {
+        Box::pin(self.look(move |connection| pages::deliveries(connection, &wanted, before, rows)))
+    }
+
+    fn sent(&self, delivery: DeliveryId) -> StoreFuture<'_, Option<SentMessage>> {
+        Box::pin(self.look(move |connection| parts::sent(connection, delivery)))
+    }
+
+    fn channel_loads(&self, channels: Vec<String>) -> StoreFuture<'_, Vec<ChannelLoad>> {
+        Box::pin(
+            self.look(move |connection| channels.iter().map(|name| states::of_channel(connection, name)).collect()),
+        )
+    }
+
+    fn source_states(&self, sources: Vec<String>, since: Timestamp) -> StoreFuture<'_, Vec<SourceState>> {
+        Box::pin(
+            self.look(move |connection| {
+                sources.iter().map(|name| states::of_source(connection, name, since)).collect()
+            }),
+        )
+    }
+
     fn short_names(&self, rows: &[DeliveryRow]) -> StoreFuture<'_, Vec<ShortName>> {
         let rows: Vec<_> = rows.iter().map(|row| (row.id, row.source.clone(), row.order.clone())).collect();
         Box::pin(self.look(move |connection| rows.iter().map(|row| list::short_name(connection, row)).collect()))
@@ -80,6 +132,15 @@ impl<D: Database> History for D {
     ) -> StoreFuture<'_, Vec<ChangeResult>> {
         let meant = meant.to_owned();
         Box::pin(self.change(move |connection| change::make(connection, request, &meant, now)))
+    }
+
+    fn redeliver_once(
+        &self,
+        delivery: DeliveryId,
+        round: u32,
+        now: Timestamp,
+    ) -> StoreFuture<'_, Option<ChangeResult>> {
+        Box::pin(self.change(move |connection| change::redeliver_once(connection, delivery, round, now)))
     }
 
     fn dead(&self, channel: Option<&str>) -> StoreFuture<'_, Vec<DeliveryId>> {
