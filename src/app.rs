@@ -39,6 +39,7 @@ use crate::flow::notifier::Notifier;
 use crate::flow::pacers::Pacers;
 use crate::flow::readiness::Readiness;
 use crate::flow::reports::ReportMaker;
+use crate::flow::resources::Resources;
 use crate::flow::service_manager::DaemonState;
 use crate::flow::shared_messages::SharedMessages;
 use crate::flow::supervisor::{BeforeRun, Supervisor};
@@ -216,9 +217,10 @@ async fn build(
     let endpoint = hooks::routes(intake.clone(), Arc::new(charts), health.clone());
     let address = listeners.hooks.local_addr();
     let readiness = Arc::new(Readiness::new(health.clone(), store.clone(), routing.clone(), clock.clone()));
+    let resources = Resources::new(store.clone(), routing.clone(), notifier.clone(), clock.clone(), stop.clone());
     let admin = listeners.admin.and_then(|listener| {
         let (metrics, routing) = (metrics.clone(), routing.clone());
-        let state = |authenticator| AdminState { authenticator, readiness, metrics, routing };
+        let state = |authenticator| AdminState { authenticator, readiness, metrics, routing, resources };
         admin::keep_answering(&supervisor, listener, configured_admin.as_ref(), state, &clock)
     });
     keep_accepting(&supervisor, "accept loop", listeners.hooks, endpoint, limits, hooks::notes(intake, limits));

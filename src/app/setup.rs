@@ -9,13 +9,14 @@ use crate::channel::kinds::ChannelConfig;
 use crate::channel::settings::ChannelSettings;
 use crate::channel::unready::Unready;
 use crate::config::configured::{Config, ConfiguredChannel, ConfiguredSource};
-use crate::flow::config_summary::SendingSummary;
+use crate::flow::config_summary::{ChannelSummary, ConfigSummary, SendingSummary};
 use crate::flow::context::WorkerChannel;
 use crate::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use crate::flow::settings_check::InUse;
 
 /// What the receiving side needs.
 pub fn routing(config: Config) -> RoutingSnapshot {
+    let summary = Arc::new(config_summary(&config));
     let endpoint = |(name, configured): (String, ConfiguredSource)| {
         let ConfiguredSource { source, silent_after, closed } = configured;
         let address = config.server.source_address(&name);
@@ -31,6 +32,7 @@ pub fn routing(config: Config) -> RoutingSnapshot {
         channels: config.channels.into_iter().map(|(name, channel)| (name, channel.settings.urgent)).collect(),
         routes: config.routes,
         currency: config.currency,
+        summary,
         ..RoutingSnapshot::default()
     }
 }
@@ -42,6 +44,21 @@ pub fn in_use(channels: &BTreeMap<String, ConfiguredChannel>) -> BTreeMap<String
         credential: channel.way.channel().credential(),
     };
     channels.iter().map(|(name, channel)| (name.clone(), in_use(channel))).collect()
+}
+
+/// What a configuration says, without any secret.
+fn config_summary(config: &Config) -> ConfigSummary {
+    let channel = |(name, channel): (&String, &ConfiguredChannel)| {
+        let kind = Some(channel.way.channel().kind());
+        (name.clone(), ChannelSummary { kind, sending: Some(sending_summary(channel)) })
+    };
+    ConfigSummary {
+        timezone: config.timezone.clone(),
+        channels: config.channels.iter().map(channel).collect(),
+        sources: config.sources.keys().cloned().collect(),
+        routes: Some(config.routes.clone()),
+        reports: Some(config.reports.clone()),
+    }
 }
 
 /// With what a channel sends.

@@ -72,6 +72,7 @@ pub async fn run(deliveries: Deliveries, file: &Path) -> Result<(), Failure> {
         orders,
         kind,
         since,
+        ..DeliveryFilter::default()
     };
     match deliveries.format {
         OutputFormat::Text => {

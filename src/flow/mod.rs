@@ -31,6 +31,7 @@ pub mod render;
 pub mod report_schedule;
 pub mod reports;
 pub mod request_shape;
+pub mod resources;
 pub mod routing;
 pub mod schedule;
 pub mod service_manager;

@@ -10,6 +10,7 @@ use crate::domain::glob::Glob;
 use crate::domain::report::settings::ReportSettings;
 use crate::domain::route::{self, Routes, Target};
 use crate::domain::route_decision::RouteDecisions;
+use crate::flow::config_summary::ConfigSummary;
 use crate::platform::kinds::Source;
 
 /// One source and the address under which its platform knows it.
@@ -47,6 +48,8 @@ pub struct RoutingSnapshot {
     pub language: String,
     /// How the internet reaches us.
     pub public_url: Option<String>,
+    /// What the configuration says, without any secret, by which is explained what is remembered.
+    pub summary: Arc<ConfigSummary>,
     /// The kinds of which the log has said that no route matches them.
     pub unrouted: Mutex<HashSet<String>>,
     /// The conditions of which the operator knows that they cannot be judged.

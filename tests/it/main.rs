@@ -11,6 +11,7 @@ mod admin;
 mod aiosmtpd;
 mod answers;
 mod answers_cut_short;
+mod api;
 mod apsdai;
 mod backups;
 mod certificates;

@@ -2,6 +2,7 @@
 //! `/hooks` only.
 
 pub mod access;
+pub mod api;
 mod metrics;
 pub mod problem;
 mod readyz;
@@ -17,6 +18,7 @@ use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Response, Route, g
 use crate::flow::Current;
 use crate::flow::metrics::Metrics;
 use crate::flow::readiness::Readiness;
+use crate::flow::resources::Resources;
 use crate::flow::routing::RoutingSnapshot;
 use crate::web::admin::access::{Authenticator, Protected};
 use crate::web::admin::problem::{Problem, refusal};
@@ -28,15 +30,14 @@ pub struct AdminState {
     pub readiness: Arc<Readiness>,
     pub metrics: Metrics,
     pub routing: Current<RoutingSnapshot>,
+    pub resources: Resources,
 }
 
 /// Everything that the listener answers. Whatever is not answered is a problem document.
 pub fn routes(state: AdminState) -> impl Endpoint<Output = Response> + 'static {
-    let AdminState { authenticator, readiness, metrics, routing } = state;
-    let protected = Protected {
-        authenticator: authenticator.clone(),
-        endpoint: Route::new().at("/metrics", reading(metrics::metrics)),
-    };
+    let AdminState { authenticator, readiness, metrics, routing, resources } = state;
+    let behind = Route::new().at("/metrics", reading(metrics::metrics)).nest(api::ADDRESS, api::routes(&resources));
+    let protected = Protected { authenticator: authenticator.clone(), endpoint: behind };
     let all = Route::new().at("/readyz", reading(readyz::readyz)).nest("/", protected);
     let headers = SetHeader::new()
         .overriding(header::X_CONTENT_TYPE_OPTIONS, "nosniff")

@@ -1,0 +1,176 @@
+//! Changing: deliveries once more or cancelled, one or many; a channel tried.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use uuid::Uuid;
+
+use crate::domain::event::DeliveryId;
+use crate::flow::resources::change::{ChangeOutcome, DeliveryCount, ManyOutcome};
+use crate::flow::resources::channel::TestOutcome;
+use crate::flow::resources::delivery::DeliveryState;
+use crate::flow::resources::query::DeliveryQuery;
+use crate::flow::resources::{ResourceError, Resources};
+use crate::flow::test_send;
+use crate::store::StoreError;
+use crate::store::history::change::{ChangeRequest, Meant};
+use crate::store::history::list::DeliveryFilter;
+use crate::store::queue::pending::UNREADY;
+
+type Answer<T> = Result<T, ResourceError>;
+
+/// So many are counted, and changed together.
+const COUNTED: usize = 5_000;
+/// So many pages are read for that.
+const PAGES: usize = 10;
+const PAGE: u32 = 500;
+/// So many are changed in one transaction, so that the daemon never waits for long.
+const LOT: usize = 500;
+
+/// Those that a filter matches.
+struct Matching {
+    ids: Vec<DeliveryId>,
+    /// Whether that is all of them.
+    is_complete: bool,
+}
+
+impl Resources {
+    /// Sends a delivery once more, composed anew, unless that was asked for since it was in this round.
+    pub async fn redeliver(&self, id: Uuid, round: u32) -> Answer<ChangeOutcome> {
+        let changed = self.store.redeliver_once(DeliveryId(id), round, self.clock.now()).await?;
+        let changed = changed.ok_or_else(|| ResourceError::Missing("such delivery".to_owned()))?;
+        self.wake(changed.delivery.iter().map(|named| named.channel.clone()));
+        Ok(ChangeOutcome::of(id, ChangeRequest::Redeliver, &changed, &self.config()))
+    }
+
+    /// Cancels a delivery.
+    pub async fn cancel(&self, id: Uuid) -> Answer<ChangeOutcome> {
+        let meant = [Meant::Delivery(DeliveryId(id))];
+        let changed = self.store.make_changes(ChangeRequest::Cancel, &meant, self.clock.now()).await?;
+        let changed = changed.into_iter().next().filter(|change| change.delivery.is_some());
+        let changed = changed.ok_or_else(|| ResourceError::Missing("such delivery".to_owned()))?;
+        self.wake(changed.delivery.iter().map(|named| named.channel.clone()));
+        Ok(ChangeOutcome::of(id, ChangeRequest::Cancel, &changed, &self.config()))
+    }
+
+    /// How many deliveries a filter matches.
+    pub async fn count(&self, filter: DeliveryQuery) -> Answer<DeliveryCount> {
+        let Matching { ids, is_complete } = self.matching(filter.into()).await?;
+        Ok(DeliveryCount { count: ids.len() as u64, complete: is_complete })
+    }
+
+    /// Sends dead deliveries once more that a filter matches, if they are as many as expected.
+    pub async fn redeliver_many(&self, filter: DeliveryQuery, expected: u64) -> Answer<ManyOutcome> {
+        let filter = DeliveryQuery { state: Some(DeliveryState::Dead), ..filter };
+        let Matching { ids, is_complete } = self.expected(filter.into(), expected).await?;
+        let mut changed = 0;
+        for lot in ids.chunks(LOT) {
+            changed += self.store.revive(lot, self.clock.now()).await?;
+        }
+        self.notifier.wake_all();
+        Ok(ManyOutcome { matched: ids.len() as u64, changed, complete: is_complete })
+    }
+
+    /// Cancels deliveries that a filter matches, if they are as many as expected.
+    pub async fn cancel_many(&self, filter: DeliveryQuery, expected: u64) -> Answer<ManyOutcome> {
+        let Matching { ids, is_complete } = self.expected(filter.into(), expected).await?;
+        let mut changed = 0;
+        for lot in ids.chunks(LOT) {
+            let meant: Vec<Meant> = lot.iter().map(|id| Meant::Delivery(*id)).collect();
+            let made = self.store.make_changes(ChangeRequest::Cancel, &meant, self.clock.now()).await?;
+            changed += made.iter().filter(|change| change.result.is_ok()).count() as u64;
+        }
+        self.notifier.wake_all();
+        Ok(ManyOutcome { matched: ids.len() as u64, changed, complete: is_complete })
+    }
+
+    async fn expected(&self, filter: DeliveryFilter, expected: u64) -> Answer<Matching> {
+        let matching = self.matching(filter).await?;
+        match matching.ids.len() as u64 {
+            count if count == expected => Ok(matching),
+            count => Err(ResourceError::Conflict(format!(
+                "{expected} deliveries were expected, and there are {count}; nothing was changed"
+            ))),
+        }
+    }
+
+    async fn matching(&self, filter: DeliveryFilter) -> Answer<Matching> {
+        let (mut ids, mut before) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let page = self.store.deliveries_page(filter.clone(), before, PAGE).await?;
+            ids.extend(page.rows.iter().map(|row| row.id));
+            before = page.next;
+            if before.is_none() || ids.len() >= COUNTED {
+                break;
+            }
+        }
+        let is_complete = before.is_none() && ids.len() <= COUNTED;
+        ids.truncate(COUNTED);
+        Ok(Matching { ids, is_complete })
+    }
+
+    /// Sends a test message to a channel, on the way of real messages, and answers how its first try ended. One at a time.
+    pub async fn test_channel(&self, name: &str) -> Answer<TestOutcome> {
+        let config = self.config();
+        let channel = config.channels.get(name).ok_or_else(missing_channel)?;
+        let (channel_name, kind) = (name, channel.kind);
+        let Some(sending) = &channel.sending else { return Err(unready(name, "its secrets cannot be read")) };
+        let turn = Turn::take(self.testing.clone(), name)
+            .ok_or_else(|| ResourceError::Conflict(format!("a test of \"{name}\" is under way")))?;
+        if let Some(parked) = self.store.parked(name).await?
+            && let Some(reason) = parked.reason.strip_prefix(UNREADY)
+        {
+            return Err(unready(name, reason));
+        }
+        let (this, name, sending) = (self.clone(), name.to_owned(), sending.clone());
+        // It is taken back at its end, also where nobody waits for that any more.
+        let sent = tokio::spawn(async move {
+            let _turn = turn;
+            let daemon = (&this.clock, &this.notifier);
+            test_send::through_worker(&*this.store, &name, &sending.credential, sending.longest, daemon).await
+        });
+        let ended = sent.await.map_err(|_| StoreError::Unavailable("the daemon is stopping".to_owned()))??;
+        Ok(TestOutcome::of(channel_name, kind, &ended))
+    }
+
+    /// Tries a parked channel now: its oldest waiting message goes out, and all others when that one is accepted.
+    pub async fn probe_channel(&self, name: &str) -> Answer<()> {
+        if !self.config().channels.contains_key(name) {
+            return Err(missing_channel());
+        }
+        self.store.probe_now(name, self.clock.now()).await?;
+        self.wake(std::iter::once(name.to_owned()));
+        Ok(())
+    }
+
+    fn wake(&self, channels: impl Iterator<Item = String>) {
+        self.notifier.wake(&channels.collect::<Vec<_>>());
+    }
+}
+
+fn missing_channel() -> ResourceError {
+    ResourceError::Missing("such channel in the configuration".to_owned())
+}
+
+fn unready(name: &str, reason: &str) -> ResourceError {
+    ResourceError::Conflict(format!("nothing was sent to \"{name}\": {reason}"))
+}
+
+/// The right to test a channel; given back when it is dropped.
+struct Turn {
+    testing: Arc<Mutex<BTreeSet<String>>>,
+    channel: String,
+}
+
+impl Turn {
+    fn take(testing: Arc<Mutex<BTreeSet<String>>>, channel: &str) -> Option<Self> {
+        let is_free = testing.lock().unwrap_or_else(PoisonError::into_inner).insert(channel.to_owned());
+        is_free.then(|| Self { testing, channel: channel.to_owned() })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.testing.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.channel);
+    }
+}

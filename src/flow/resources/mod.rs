@@ -1,0 +1,88 @@
+//! What other programs see of Orderbell and may change: the same functions that the commands use, over the store and the
+//! configuration in force.
+
+pub mod change;
+pub mod channel;
+mod cursor;
+pub mod delivery;
+mod edit;
+pub mod event;
+pub mod moment;
+pub mod order;
+pub mod overview;
+pub mod query;
+mod read;
+pub mod report;
+pub mod source;
+pub mod stream;
+pub mod values;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::flow::config_summary::ConfigSummary;
+use crate::flow::notifier::Notifier;
+use crate::flow::routing::RoutingSnapshot;
+use crate::flow::{Clock, Current};
+use crate::store::{Store, StoreError};
+
+/// So many streams at a time.
+pub const STREAMS: usize = 32;
+
+/// Everything that programs ask for and change.
+#[derive(Clone)]
+pub struct Resources {
+    pub store: Arc<dyn Store>,
+    pub routing: Current<RoutingSnapshot>,
+    pub notifier: Notifier,
+    pub clock: Clock,
+    pub stop: CancellationToken,
+    /// The channels to which a test is under way.
+    testing: Arc<Mutex<BTreeSet<String>>>,
+    streams: Arc<Semaphore>,
+}
+
+impl Resources {
+    pub fn new(
+        store: Arc<dyn Store>,
+        routing: Current<RoutingSnapshot>,
+        notifier: Notifier,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> Self {
+        let (testing, streams) = (Arc::default(), Arc::new(Semaphore::new(STREAMS)));
+        Self { store, routing, notifier, clock, stop, testing, streams }
+    }
+}
+
+impl Resources {
+    /// What the configuration in force says.
+    fn config(&self) -> Arc<ConfigSummary> {
+        self.routing.get().summary.clone()
+    }
+}
+
+/// Why something is not answered or not done.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ResourceError {
+    /// There is no such thing.
+    #[error("there is no {0}")]
+    Missing(String),
+    /// A cursor is not one of this list with these filters.
+    #[error("this cursor is none of this list with these filters")]
+    Cursor,
+    /// What is asked makes no sense, whatever there is.
+    #[error("{0}")]
+    Senseless(String),
+    /// Things stand otherwise than whoever asks takes for granted.
+    #[error("{0}")]
+    Conflict(String),
+    /// Too many ask for the same at once.
+    #[error("{0}")]
+    Busy(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,78 @@
+//! What the API changes: deliveries once more or cancelled, a channel tried.
+
+use orderbell::sandbox::rules::Rules;
+use poem::http::StatusCode;
+use serde_json::json;
+
+use crate::api::Api;
+use crate::api::reading::{items, received, running};
+use crate::support::Scene;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_presses_are_one_redelivery_and_it_arrives() {
+    let scene = Scene::new(Rules::new()).await;
+    let (daemon, text) = running(&scene).await;
+    received(&scene, &daemon).await;
+    let api = Api::beside(&scene, &text);
+    scene.sandbox.clear_faults("erp");
+    let dead = api.found("/deliveries?state=dead").await;
+    let id = items(&dead)[0]["id"].as_str().expect("an id").to_owned();
+    let press = api.post(&format!("/deliveries/{id}/redeliver"), r#"{"round": 0}"#).await;
+    assert_eq!((press.status, &press.json()["done"]), (StatusCode::OK, &true.into()), "{}", press.text);
+    let again = api.post(&format!("/deliveries/{id}/redeliver"), r#"{"round": 0}"#).await.json();
+    assert_eq!((&again["done"], &again["says"]), (&true.into(), &"it waits already".into()));
+    daemon.until(|rows| rows.iter().any(|row| row.id.to_string() == id && row.state == "delivered")).await;
+    let late = api.post(&format!("/deliveries/{id}/redeliver"), r#"{"round": 0}"#).await;
+    assert_eq!(late.status, StatusCode::OK);
+    let shown = api.found(&format!("/deliveries/{id}")).await;
+    assert_eq!((&shown["round"], &shown["delivery"]["state"]), (&1.into(), &"delivered".into()));
+    let cancelled = api.post(&format!("/deliveries/{id}/cancel"), "").await.json();
+    assert_eq!(cancelled["done"], false, "what has arrived is not cancelled: {cancelled}");
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_changed_only_where_they_are_as_many_as_expected() {
+    let scene = Scene::new(Rules::new()).await;
+    let (daemon, text) = running(&scene).await;
+    received(&scene, &daemon).await;
+    let api = Api::beside(&scene, &text);
+    let count = api.found("/deliveries/count?state=dead&channel=erp").await;
+    assert_eq!(count, json!({ "count": 3, "complete": true }));
+    let wrong = api.post("/deliveries/redeliver", r#"{"channel": "erp", "expected": 2}"#).await;
+    assert_eq!((wrong.status, wrong.kind.as_str()), (StatusCode::CONFLICT, "application/problem+json"));
+    assert_eq!(api.found("/deliveries/count?state=dead").await["count"], 3, "nothing was changed");
+    let cancelled = api.post("/deliveries/cancel", r#"{"state": "dead", "channel": "erp", "expected": 3}"#).await;
+    assert_eq!(cancelled.json(), json!({ "matched": 3, "changed": 3, "complete": true }));
+    let again = api.post("/deliveries/cancel", r#"{"state": "dead", "channel": "erp", "expected": 3}"#).await;
+    assert_eq!(again.status, StatusCode::CONFLICT, "the second press");
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_ones_go_out_once_more_together() {
+    let scene = Scene::new(Rules::new()).await;
+    let (daemon, text) = running(&scene).await;
+    received(&scene, &daemon).await;
+    let api = Api::beside(&scene, &text);
+    scene.sandbox.clear_faults("erp");
+    let changed = api.post("/deliveries/redeliver", r#"{"kind": "order.*", "expected": 3}"#).await;
+    assert_eq!(changed.json(), json!({ "matched": 3, "changed": 3, "complete": true }));
+    daemon.until(|rows| rows.iter().filter(|row| row.channel == "erp").all(|row| row.state == "delivered")).await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_says_what_the_receiver_made_of_it() {
+    let scene = Scene::new(Rules::new()).await;
+    let (daemon, text) = running(&scene).await;
+    let api = Api::beside(&scene, &text);
+    let good = api.post("/channels/robot/test", "").await.json();
+    assert_eq!((&good["accepted"], &good["outcome"]), (&true.into(), &"delivered".into()), "{good}");
+    let bad = api.post("/channels/erp/test", "").await.json();
+    assert_eq!((&bad["accepted"], &bad["outcome"]), (&false.into(), &"rejected".into()), "{bad}");
+    assert!(bad["cause"].is_string() && bad["change"].is_string(), "{bad}");
+    let probed = api.post("/channels/erp/probe", "").await.json();
+    assert_eq!(probed["name"], "erp");
+    daemon.stop().await;
+}
