@@ -1,5 +1,6 @@
 //! A channel that a person has paused: its receiver gets tests and nothing else, until a person resumes it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use orderbell::domain::event::Kind;
@@ -62,8 +63,9 @@ async fn a_paused_channel_gets_nothing_but_tests_over_a_restart_and_all_that_wai
     }
     daemon.until_done().await;
     let erp = scene.came_to("erp");
-    let orders: Vec<u64> = erp.iter().skip(1).map(number).collect();
-    assert_eq!(orders, [1, 2, 3, 4], "in their sequence");
+    // Several orders are sent at once.
+    let orders: BTreeSet<u64> = erp.iter().skip(1).map(number).collect();
+    assert_eq!((erp.len(), orders), (5, BTreeSet::from([1, 2, 3, 4])), "each once");
     assert!(scene.came_to("kitchen").len() > 1);
     daemon.stop().await;
 }
