@@ -2,6 +2,7 @@
 //! as long as the newer schema lets them; once it does not, the older one stores nothing more, and says what to do.
 
 use std::process::Command;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use orderbell::sandbox::fault::{Fault, Times};
@@ -20,12 +21,25 @@ use crate::support::{in_time, keeta, whole};
 const ADDED: &str =
     "ALTER TABLE orders ADD COLUMN later TEXT; ALTER TABLE deliveries ADD COLUMN later BIGINT DEFAULT 0;
     CREATE TABLE later (number BIGINT NOT NULL)";
-/// And what it cannot.
-const RAISED: &str =
-    "ALTER TABLE deliveries RENAME COLUMN attempts TO tries; ALTER TABLE deliveries RENAME COLUMN tries TO attempts;
-    UPDATE schema_floor SET oldest_binary_schema = 2";
-const TOO_NEW: &str =
-    "this store was written by a newer orderbell (schema 2, this one knows 1); update this instance to that version";
+/// And what it cannot, with the floor that says so behind it.
+const CHANGED: &str =
+    "ALTER TABLE deliveries RENAME COLUMN attempts TO tries; ALTER TABLE deliveries RENAME COLUMN tries TO attempts;";
+
+/// The numbers of the schemas that the older and the newer version know.
+static OLDER: LazyLock<i64> = LazyLock::new(|| Migrations::built_in().newest());
+static NEWER: LazyLock<i64> = LazyLock::new(|| *OLDER + 1);
+
+static RAISED: LazyLock<String> = LazyLock::new(|| format!("{CHANGED} {}", floor(*NEWER)));
+static TOO_NEW: LazyLock<String> = LazyLock::new(|| {
+    let (newer, older) = (*NEWER, *OLDER);
+    format!(
+        "this store was written by a newer orderbell (schema {newer}, this one knows {older}); update this instance to that version"
+    )
+});
+
+fn floor(number: i64) -> String {
+    format!("UPDATE schema_floor SET oldest_binary_schema = {number}")
+}
 
 fn newer(sql: &str) -> Migrations {
     Migrations::built_in().and("later", sql)
@@ -55,11 +69,11 @@ async fn an_older_and_a_newer_version_share_the_work_where_the_schema_lets_them(
     }
     house.until_nothing_waits().await;
     house.assert_received(1..=40);
-    assert_eq!(value(&house.client, "SELECT count(*) FROM schema_history").await, "2");
+    assert_eq!(value(&house.client, "SELECT count(*) FROM schema_history").await, NEWER.to_string());
     let roster = newer.store.roster().await.expect("asked");
     let mut schemas: Vec<i64> = roster.instances.iter().map(|listed| listed.schema).collect();
     schemas.sort_unstable();
-    assert_eq!(schemas, [1, 2]);
+    assert_eq!(schemas, [*OLDER, *NEWER]);
     // The older one starts on the newer schema, too, and works all of it alone.
     older.stop().await;
     newer.stop().await;
@@ -84,14 +98,14 @@ async fn an_older_version_stores_nothing_more_once_the_schema_is_none_for_it_and
     }
     older.acknowledged(&keeta::stepped(1002, 1, now)).await;
     house.until("SELECT count(*) FROM attempts WHERE outcome = 'retry'", "2").await;
-    let newer = house.start(newer(RAISED)).await;
+    let newer = house.start(newer(&RAISED)).await;
     // Nothing was asked of the older one's connection since; it refuses at the first commit.
     let refused = older.post(&keeta::placed(2, now)).await;
     assert_eq!(refused.status, 503, "{refused:?}");
     assert_ne!(refused.code(), 0);
     let status = older.store.status().borrow().clone();
-    assert!(matches!(&status, Status::Wrong(reason) if reason == TOO_NEW), "{status:?}");
-    assert!(log().contains(TOO_NEW));
+    assert!(matches!(&status, Status::Wrong(reason) if *reason == *TOO_NEW), "{status:?}");
+    assert!(log().contains(&*TOO_NEW));
     newer.acknowledged(&keeta::placed(2, now)).await;
     newer.acknowledged(&keeta::stepped(1002, 2, now)).await;
     // Its leases end, because it cannot renew them.
@@ -109,15 +123,15 @@ async fn an_older_version_that_is_at_rest_finds_out_by_itself() {
     let Some(house) = House::new().await else { return };
     let older = house.open(Migrations::built_in()).await;
     in_time(older.opened()).await;
-    let newer = house.open(newer(RAISED)).await;
-    let is_refused = |status: &Status| matches!(status, Status::Wrong(reason) if reason == TOO_NEW);
+    let newer = house.open(newer(&RAISED)).await;
+    let is_refused = |status: &Status| matches!(status, Status::Wrong(reason) if *reason == *TOO_NEW);
     in_time(older.status().wait_for(is_refused)).await.expect("the writer runs");
     // It stays so, also by another connection.
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
     house.client.batch_execute(cut).await.expect("cut");
-    house.client.batch_execute("UPDATE schema_floor SET oldest_binary_schema = 1").await.expect("lowered");
+    house.client.batch_execute(&floor(*OLDER)).await.expect("lowered");
     in_time(older.opened()).await;
-    house.client.batch_execute("UPDATE schema_floor SET oldest_binary_schema = 2").await.expect("raised");
+    house.client.batch_execute(&floor(*NEWER)).await.expect("raised");
     in_time(older.status().wait_for(is_refused)).await.expect("the writer runs");
     for store in [older, newer] {
         store.close().await;
@@ -132,12 +146,12 @@ async fn a_migration_waits_for_what_is_under_way_and_whoever_comes_meanwhile_is_
     // As a group of an older instance that is being committed.
     let under_way = house.database.connect().await;
     under_way.batch_execute("BEGIN; UPDATE store_version SET number = number + 1").await.expect("begun");
-    let migrating = house.open(newer(RAISED));
+    let migrating = house.open(newer(&RAISED));
     let waiting =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let meanwhile = async {
         house.until(waiting, "1").await;
-        assert_eq!(value(&house.client, "SELECT max(version) FROM schema_history").await, "1");
+        assert_eq!(value(&house.client, "SELECT max(version) FROM schema_history").await, OLDER.to_string());
         let recorded = older.record(scene::placed("1", &["erp"]));
         let let_go = async {
             house.until(waiting, "2").await;
@@ -147,7 +161,7 @@ async fn a_migration_waits_for_what_is_under_way_and_whoever_comes_meanwhile_is_
     };
     let (newer, refused) = in_time(async { tokio::join!(migrating, meanwhile) }).await;
     let refused = refused.map(drop).expect_err("the schema is none for it").to_string();
-    assert!(refused.contains(TOO_NEW), "{refused}");
+    assert!(refused.contains(&*TOO_NEW), "{refused}");
     for store in [older, newer] {
         store.close().await;
     }
@@ -159,7 +173,7 @@ async fn a_migration_that_takes_long_is_waited_for() {
     // A statement otherwise ends after 20 seconds.
     let newer = house.open(newer("SELECT pg_sleep(21)")).await;
     assert!(newer.is_ready(), "{:?}", newer.status().borrow());
-    assert_eq!(value(&house.client, "SELECT max(version) FROM schema_history").await, "2");
+    assert_eq!(value(&house.client, "SELECT max(version) FROM schema_history").await, NEWER.to_string());
     newer.close().await;
 }
 
@@ -176,11 +190,11 @@ async fn a_command_of_another_version_finds_the_instances_that_run_and_changes_n
     };
     older.announce(announcement).await.expect("announced");
     // To this binary its schema is an older one.
-    house.client.batch_execute("UPDATE schema_history SET version = -1").await.expect("changed");
+    house.client.batch_execute("UPDATE schema_history SET version = -version").await.expect("changed");
     assert!(store::is_held_by_daemon(&house.database.store_url()).await.expect("asked"));
     let (status, said) = test_send(&house).await;
     assert_eq!(status, Some(1), "{said}");
-    assert!(said.contains("that of an older orderbell (schema -1, this one needs 1)"), "{said}");
+    assert!(said.contains(&format!("that of an older orderbell (schema -1, this one needs {})", *OLDER)), "{said}");
     let to = house.database.url();
     let moved = orderbell(&house, &["move-store", "--from", "sqlite:none.db", "--to", &to]);
     assert_ne!(moved.0, Some(0), "{}", moved.1);
