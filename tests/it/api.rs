@@ -3,6 +3,7 @@
 mod changing;
 mod reading;
 mod refusing;
+mod schemathesis;
 mod secrets;
 mod streaming;
 
