@@ -13,10 +13,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use orderbell::app::setup;
 use orderbell::config::configured::Config;
+use orderbell::domain::access::Access;
 use orderbell::flow::notifier::Notifier;
 use orderbell::flow::resources::Resources;
 use orderbell::flow::{Clock, Current};
 use orderbell::store::Store;
+use orderbell::web::admin::access::Caller;
 use orderbell::web::admin::api;
 use orderbell::web::admin::problem::Problem;
 use poem::endpoint::BoxEndpoint;
@@ -55,7 +57,8 @@ pub fn resources(store: Arc<dyn Store>, config: Config, clock: Clock) -> Resourc
 impl Api {
     pub fn on(store: Arc<dyn Store>, config: Config, now: Timestamp) -> Self {
         let resources = resources(store, config, Clock::new(move || now));
-        let routes = Route::new().nest(api::ADDRESS, api::routes(&resources)).map_to_response();
+        let caller = Caller { name: "ann".into(), access: Access::Write };
+        let routes = Route::new().nest(api::ADDRESS, api::routes(&resources)).data(caller).map_to_response();
         let whole = routes.catch_all_error(|error| async move { Problem::of(&error).into_response() });
         Self { client: TestClient::new(whole.map_to_response().boxed()) }
     }

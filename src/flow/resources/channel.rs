@@ -40,6 +40,14 @@ pub struct ParkedDetail {
     pub next_probe_at: Moment,
 }
 
+/// A channel that a person has paused.
+#[derive(Clone, Debug, PartialEq, Eq, Object)]
+pub struct PausedDetail {
+    pub since: Moment,
+    /// Who did it: the name of a token.
+    pub by: String,
+}
+
 /// A channel of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
 #[oai(skip_serializing_if_is_none)]
@@ -49,6 +57,8 @@ pub struct ChannelStatus {
     pub kind: Option<String>,
     pub state: ChannelState,
     pub parked: Option<ParkedDetail>,
+    /// Nothing is sent to it until it is resumed, whatever its state.
+    pub paused: Option<PausedDetail>,
     pub rate_limited_until: Option<Moment>,
     /// When its receiver accepted a message last.
     pub last_accepted_at: Option<Moment>,
@@ -83,11 +93,14 @@ impl ChannelStatus {
                 next_probe_at: Moment(parked.next_probe_at),
             }
         });
+        let paused = setting.paused(name, holds);
+        let paused = paused.map(|paused| PausedDetail { since: Moment(paused.since), by: paused.by.clone() });
         Self {
             name: name.to_owned(),
             kind: kind.map(str::to_owned),
             state,
             parked,
+            paused,
             rate_limited_until: limited.map(|limited| Moment(limited.until)),
             last_accepted_at: load.accepted_at.map(Moment),
             waiting: load.waiting,
@@ -95,6 +108,14 @@ impl ChannelStatus {
             dead: load.dead,
         }
     }
+}
+
+/// What came of pausing or resuming a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Object)]
+pub struct PauseOutcome {
+    /// Whether anything was: a channel that is paused is not paused once more, and one that is not is not resumed.
+    pub changed: bool,
+    pub channel: ChannelStatus,
 }
 
 /// All channels of the configuration, by name.

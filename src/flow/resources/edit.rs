@@ -1,4 +1,4 @@
-//! Changing: deliveries once more or cancelled, one or many; a channel tried.
+//! Changing: deliveries once more or cancelled, one or many; a channel tried, paused, resumed.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::domain::event::DeliveryId;
 use crate::flow::resources::change::{ChangeOutcome, DeliveryCount, ManyOutcome};
-use crate::flow::resources::channel::TestOutcome;
+use crate::flow::resources::channel::{PauseOutcome, TestOutcome};
 use crate::flow::resources::delivery::DeliveryState;
 use crate::flow::resources::query::DeliveryQuery;
 use crate::flow::resources::{ResourceError, Resources};
@@ -141,6 +141,26 @@ impl Resources {
         self.store.probe_now(name, self.clock.now()).await?;
         self.wake(std::iter::once(name.to_owned()));
         Ok(())
+    }
+
+    /// Pauses a channel: nothing is sent to it any more, but tests, until it is resumed.
+    pub async fn pause_channel(&self, name: &str, by: &str) -> Answer<PauseOutcome> {
+        if !self.config().channels.contains_key(name) {
+            return Err(missing_channel());
+        }
+        let before = self.store.pause(name, by, self.clock.now()).await?;
+        self.wake(std::iter::once(name.to_owned()));
+        Ok(PauseOutcome { changed: before.is_none(), channel: self.channel(name).await? })
+    }
+
+    /// Resumes a channel that is paused: all that waits goes out.
+    pub async fn resume_channel(&self, name: &str) -> Answer<PauseOutcome> {
+        if !self.config().channels.contains_key(name) {
+            return Err(missing_channel());
+        }
+        let before = self.store.resume_paused(name).await?;
+        self.wake(std::iter::once(name.to_owned()));
+        Ok(PauseOutcome { changed: before.is_some(), channel: self.channel(name).await? })
     }
 
     fn wake(&self, channels: impl Iterator<Item = String>) {

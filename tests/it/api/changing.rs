@@ -1,4 +1,4 @@
-//! What the API changes: deliveries once more or cancelled, a channel tried.
+//! What the API changes: deliveries once more or cancelled, a channel tried, paused and resumed.
 
 use orderbell::sandbox::rules::Rules;
 use poem::http::StatusCode;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::api::Api;
 use crate::api::reading::{items, received, running};
-use crate::support::Scene;
+use crate::support::{Scene, keeta, of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_presses_are_one_redelivery_and_it_arrives() {
@@ -74,5 +74,27 @@ async fn a_test_says_what_the_receiver_made_of_it() {
     assert!(bad["cause"].is_string() && bad["change"].is_string(), "{bad}");
     let probed = api.post("/channels/erp/probe", "").await.json();
     assert_eq!(probed["name"], "erp");
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_is_paused_by_a_person_until_it_is_resumed_and_once_more_changes_nothing() {
+    let scene = Scene::new(Rules::new()).await;
+    let (daemon, text) = running(&scene).await;
+    let api = Api::beside(&scene, &text);
+    let paused = api.post("/channels/robot/pause", "").await.json();
+    assert_eq!((&paused["changed"], &paused["channel"]["paused"]["by"]), (&true.into(), &"ann".into()), "{paused}");
+    let again = api.post("/channels/robot/pause", "").await.json();
+    assert_eq!((&again["changed"], &again["channel"]), (&false.into(), &paused["channel"]));
+    daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
+    daemon.until(|rows| of(rows, "erp").iter().any(|row| row.state == "dead")).await;
+    assert_eq!(api.found("/channels/robot").await["paused"], paused["channel"]["paused"]);
+    assert!(scene.came_to("robot").is_empty());
+    let resumed = api.post("/channels/robot/resume", "").await.json();
+    assert_eq!((&resumed["changed"], resumed["channel"].get("paused")), (&true.into(), None), "{resumed}");
+    daemon.until(|rows| of(rows, "robot").iter().any(|row| row.state == "delivered")).await;
+    assert_eq!(api.post("/channels/robot/resume", "").await.json()["changed"], false);
+    assert_eq!(api.post("/channels/nobody/pause", "").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(api.post("/channels/nobody/resume", "").await.status, StatusCode::NOT_FOUND);
     daemon.stop().await;
 }

@@ -1,14 +1,16 @@
 //! How things stand: channels, sources, reports, notices in force, the configuration as it was loaded.
 
+use poem::web::Data;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 
 use crate::flow::resources::Resources;
-use crate::flow::resources::channel::{ChannelList, ChannelStatus, TestOutcome};
+use crate::flow::resources::channel::{ChannelList, ChannelStatus, PauseOutcome, TestOutcome};
 use crate::flow::resources::overview::{ConfigurationDetail, NoticeList};
 use crate::flow::resources::report::{DayReport, ReportList};
 use crate::flow::resources::source::SourceList;
+use crate::web::admin::access::Caller;
 use crate::web::admin::api::answer::ApiAnswer;
 use crate::web::admin::api::part::ApiSection;
 
@@ -39,6 +41,23 @@ impl StatusApi {
     async fn probe(&self, name: Path<String>) -> ApiAnswer<ChannelStatus> {
         self.0.probe_channel(&name.0).await?;
         Ok(Json(self.0.channel(&name.0).await?))
+    }
+
+    /// Pauses a channel: nothing is sent to it any more, but tests, until it is resumed
+    #[oai(path = "/channels/:name/pause", method = "post", operation_id = "pause_channel", tag = "ApiSection::Status")]
+    async fn pause(&self, name: Path<String>, caller: Data<&Caller>) -> ApiAnswer<PauseOutcome> {
+        Ok(Json(self.0.pause_channel(&name.0, &caller.name).await?))
+    }
+
+    /// Resumes a channel that is paused: all that waits goes out
+    #[oai(
+        path = "/channels/:name/resume",
+        method = "post",
+        operation_id = "resume_channel",
+        tag = "ApiSection::Status"
+    )]
+    async fn resume(&self, name: Path<String>) -> ApiAnswer<PauseOutcome> {
+        Ok(Json(self.0.resume_channel(&name.0).await?))
     }
 
     /// All sources of the configuration, and what comes of their webhooks
