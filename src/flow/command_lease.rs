@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use crate::flow::lease_keeper::{RENEWED_AT_PART, end_of, lease_of};
 use crate::flow::tenure::Tenure;
@@ -19,8 +19,8 @@ use crate::store::queue::attempt::PacingState;
 pub struct CommandLease {
     leases: Arc<dyn Leases>,
     tenure: Arc<Tenure>,
-    /// Of the task that renews it.
-    renewing: Option<AbortHandle>,
+    /// The task that renews it.
+    renewing: Option<JoinHandle<()>>,
 }
 
 impl Drop for CommandLease {
@@ -63,7 +63,12 @@ impl CommandLease {
     }
 
     /// Nothing more is sent, and the credential is free. Where the store cannot be used, it is when the lease has ended.
-    pub async fn release(self) {
+    pub async fn release(mut self) {
+        if let Some(renewing) = self.renewing.take() {
+            // A renewal that is asked for after the release would have the lease begin again.
+            renewing.abort();
+            let _ = renewing.await;
+        }
         let _ = self.leases.release(vec![self.tenure.token().clone()]).await;
     }
 
@@ -82,6 +87,6 @@ impl CommandLease {
                 }
             }
         };
-        self.renewing = Some(tokio::spawn(renewing).abort_handle());
+        self.renewing = Some(tokio::spawn(renewing));
     }
 }

@@ -40,7 +40,7 @@ pub trait Leases: Send + Sync {
     ) -> StoreFuture<'_, Vec<Option<AcquiredLease>>>;
 
     /// Has leases run for so long from now on, also one that has ended and that nobody has acquired since. Answers in the
-    /// sequence of the tokens; `None`: another instance has that one.
+    /// sequence of the tokens; `None`: another instance has that one, or it was released.
     fn renew(&self, tokens: Vec<FencingToken>, lasts: Vec<SignedDuration>) -> StoreFuture<'_, Vec<Option<Grant>>>;
 
     /// Ends leases now, as far as they still are those of these tokens.

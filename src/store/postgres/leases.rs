@@ -178,7 +178,7 @@ pub fn acquire(
     Ok(wanted.iter().map(acquired).collect())
 }
 
-/// Has leases run on. One that has ended and was acquired by nobody since is as good as before.
+/// Has leases run on. One that has ended and was acquired by nobody since is as good as before; one that was released is not.
 ///
 /// # Errors
 /// As the statements'.
@@ -192,7 +192,7 @@ pub fn renew(
         now!(),
         " + given.lasts FROM ",
         given!("name TEXT, fence BIGINT, lasts BIGINT"),
-        " WHERE leases.name = given.name AND leases.fence = given.fence RETURNING leases.name"
+        " WHERE leases.name = given.name AND leases.fence = given.fence AND leases.owner <> '' RETURNING leases.name"
     );
     let row = |(token, lasts): (&FencingToken, &SignedDuration)| json!({ "name": token.lease, "fence": token.number, "lasts": whole(*lasts) });
     let rows = serde_json::to_string(&tokens.iter().zip(lasts).map(row).collect::<Vec<_>>())?;

@@ -34,7 +34,10 @@ async fn the_lease_of_a_command_is_renewed_until_it_is_released() {
         assert!(house.holders()["erp"].starts_with("test"), "{:?}", house.holders());
         assert_eq!(lease.tenure().remaining(house.clock().elapsed()), Some(timeout + SignedDuration::from_secs(20)));
     }
+    // The answer takes so long that another renewal would be due.
+    connected.answer_releases_after(Duration::from_secs(60));
     lease.release().await;
+    assert_eq!(connected.changes(), 1, "nothing is renewed any more");
     one.look().await;
     assert_eq!(house.holders()["erp"], "one");
 }

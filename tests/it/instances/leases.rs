@@ -54,7 +54,8 @@ impl LeaseTable {
 
     /// The connection of one instance.
     pub fn connect(self: &Arc<Self>) -> Arc<Connected> {
-        Arc::new(Connected { table: self.clone(), is_cut: AtomicBool::new(false), changes: AtomicUsize::new(0) })
+        let (is_cut, changes, releases_take) = Default::default();
+        Arc::new(Connected { table: self.clone(), is_cut, changes, releases_take })
     }
 
     /// Who holds which lease now, by the lease.
@@ -76,9 +77,15 @@ pub struct Connected {
     pub is_cut: AtomicBool,
     /// How often it was asked for something that changes the table.
     changes: AtomicUsize,
+    releases_take: Mutex<Duration>,
 }
 
 impl Connected {
+    /// From now on whoever releases a lease waits so long for the answer.
+    pub fn answer_releases_after(&self, time: Duration) {
+        *self.releases_take.lock().unwrap() = time;
+    }
+
     /// How often the table was changed since this was asked last.
     pub fn changes(&self) -> usize {
         self.changes.swap(0, Ordering::AcqRel)
@@ -185,7 +192,8 @@ impl Leases for Connected {
     fn renew(&self, tokens: Vec<FencingToken>, lasts: Vec<SignedDuration>) -> StoreFuture<'_, Vec<Option<Grant>>> {
         self.change(|rows, now| {
             let renewed = tokens.into_iter().zip(lasts).map(|(token, lasts)| {
-                let row = rows.leases.get_mut(&token.lease).filter(|row| row.fence == token.number)?;
+                let is_held = |row: &&mut Row| row.fence == token.number && !row.owner.is_empty();
+                let row = rows.leases.get_mut(&token.lease).filter(is_held)?;
                 row.until = now + lasts;
                 Some(Grant { token, lasts: Some(lasts) })
             });
@@ -194,11 +202,18 @@ impl Leases for Connected {
     }
 
     fn release(&self, tokens: Vec<FencingToken>) -> StoreFuture<'_, ()> {
-        self.change(|rows, now| {
+        let released = self.change(|rows, now| {
             for token in tokens.into_iter().filter(|token| rows.has(token)).collect::<Vec<_>>() {
                 let row = rows.leases.get_mut(&token.lease).expect("it is there");
                 (row.owner, row.until) = (String::new(), now);
             }
+        });
+        let takes = *self.releases_take.lock().unwrap();
+        Box::pin(async move {
+            if !takes.is_zero() {
+                tokio::time::sleep(takes).await;
+            }
+            released.await
         })
     }
 

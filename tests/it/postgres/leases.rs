@@ -35,6 +35,7 @@ async fn a_lease_has_one_holder_and_its_number_grows_with_each() {
     assert!(store.roster().await.expect("asked").leases.is_empty());
     assert!(store.renew(vec![first.clone()], vec![LONG]).await.expect("asked")[0].is_some());
     store.release(vec![first.clone()]).await.expect("asked");
+    assert_eq!(store.renew(vec![first.clone()], vec![LONG]).await.expect("asked"), [None], "it is released");
     let second = acquired(&*store, "robot", "two", LONG).await.expect("it is free");
     assert_eq!(second.number, 2);
     assert_eq!(store.renew(vec![first.clone()], vec![LONG]).await.expect("asked"), [None]);
