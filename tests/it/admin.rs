@@ -122,6 +122,7 @@ async fn without_a_token_only_this_machine_by_its_own_name_and_no_other_sites_pa
         (&[("Host", "rebound.example.com")], 421),
         (&[("Host", own.as_str()), ("Origin", "https://rebound.example.com")], 403),
         (&[("Host", own.as_str()), ("Sec-Fetch-Site", "cross-site")], 403),
+        (&[("Host", own.as_str()), ("X-Forwarded-For", "192.0.2.7")], 403),
         (&[("Host", own.as_str()), ("Origin", origin.as_str()), ("Sec-Fetch-Site", "same-origin")], 404),
     ] {
         for line in ["GET /nothing", "POST /nothing", "OPTIONS /nothing"] {

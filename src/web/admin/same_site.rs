@@ -1,5 +1,6 @@
-//! Where no token is configured: whether a request was meant for this machine and comes from no page of another site. A page
-//! can have its own name resolved to this machine (DNS rebinding), but not the name that the browser then sends.
+//! Where no token is configured: whether a request was meant for this machine, and comes neither by way of a proxy nor from a
+//! page of another site. A page can have its own name resolved to this machine (DNS rebinding), but not the name that the
+//! browser then sends. A proxy may send this machine's name, whoever asks it; most proxies say that they pass a request on.
 
 use std::net::IpAddr;
 
@@ -11,9 +12,16 @@ use crate::web::admin::problem::Problem;
 /// What a browser says of where a request comes from; other programs say nothing.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
+/// What proxies add to the requests that they pass on.
+const ADDED_BY_PROXIES: [&str; 6] =
+    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via", "cf-connecting-ip"];
+
 /// # Errors
-/// 421 where the request names another host; 403 where another site's page has made it.
+/// 421 where the request names another host; 403 where a proxy has passed it on, or another site's page has made it.
 pub fn check(request: &Request, bound: IpAddr) -> Result<(), Problem> {
+    if ADDED_BY_PROXIES.iter().any(|name| request.headers().contains_key(*name)) {
+        return Err(passed_on());
+    }
     let host = one(request.headers(), &header::HOST).and_then(Result::ok);
     let target = request.uri().authority().map(|authority| authority.as_str());
     let Some(host) = host.filter(|host| is_of_this_machine(host, bound)) else { return Err(misdirected()) };
@@ -39,6 +47,13 @@ pub fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Result<&'a s
         None => first.to_str().map_err(|_| ()),
         Some(_) => Err(()),
     })
+}
+
+fn passed_on() -> Problem {
+    let title = "A proxy has passed the request on";
+    let detail =
+        "without an access token, only what this machine itself asks is answered; behind a proxy, configure a token";
+    Problem::new(StatusCode::FORBIDDEN, "behind-a-proxy", title).detail(detail)
 }
 
 fn misdirected() -> Problem {
@@ -84,12 +99,15 @@ mod tests {
     use super::*;
 
     fn asked(host: Option<&str>, more: &[(&'static str, &str)]) -> u16 {
+        checked(host, more).map_or_else(|problem| problem.status.as_u16(), |()| 200)
+    }
+
+    fn checked(host: Option<&str>, more: &[(&'static str, &str)]) -> Result<(), Problem> {
         let mut request = Request::builder().uri_str("/readyz");
         for (name, value) in host.map(|host| ("host", host)).iter().chain(more) {
             request = request.header(*name, *value);
         }
-        let bound = "127.0.0.1".parse().unwrap();
-        check(&request.finish(), bound).map_or_else(|problem| problem.status.as_u16(), |()| 200)
+        check(&request.finish(), "127.0.0.1".parse().unwrap())
     }
 
     #[test]
@@ -132,6 +150,23 @@ mod tests {
         let request = Request::builder().uri_str("http://bell.example.com/readyz").header("host", "localhost").finish();
         let bound = "127.0.0.1".parse().unwrap();
         assert_eq!(check(&request, bound).unwrap_err().status.as_u16(), 421);
+    }
+
+    #[test]
+    fn whatever_a_proxy_has_passed_on_is_refused() {
+        for (name, value) in [
+            ("forwarded", "for=192.0.2.7"),
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-host", "localhost:8788"),
+            ("x-real-ip", "127.0.0.1"),
+            ("via", "1.1 bell"),
+            ("cf-connecting-ip", ""),
+        ] {
+            let problem = checked(Some("127.0.0.1:8788"), &[(name, value)]).unwrap_err();
+            assert_eq!(problem.status.as_u16(), 403, "{name}");
+            let said = serde_json::to_string(&problem).unwrap();
+            assert!(said.contains("behind a proxy, configure a token"), "{said}");
+        }
     }
 
     #[test]
