@@ -111,6 +111,22 @@ async fn whoever_guesses_waits_and_others_do_not() {
 }
 
 #[tokio::test]
+async fn a_known_token_is_let_in_however_often_its_address_was_wrong() {
+    let scene = Scene::still("2026-11-05T10:10:00Z".parse().expect("a time"), Rules::default()).await;
+    let text =
+        format!("[admin]\ntoken = \"hush-owner\"\n[admin.tokens.till]\ntoken_hash = \"{}\"\n", hashed("hush-till"));
+    let daemon = scene.start(&text).await;
+    assert_eq!(with(&daemon, "GET", "hush-till").await.status, 404, "from now on it is known without hashing");
+    for _ in 0..10 {
+        assert_eq!(with(&daemon, "GET", "stale").await.status, 401);
+    }
+    for (token, status) in [("stale", 429), ("hush-owner", 404), ("hush-till", 404), ("stale", 429)] {
+        assert_eq!(with(&daemon, "GET", token).await.status, status, "{token}");
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn without_a_token_only_this_machine_by_its_own_name_and_no_other_sites_page_is_answered() {
     let scene = Scene::new(Rules::default()).await;
     let daemon = scene.start("[admin]\n").await;

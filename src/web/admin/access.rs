@@ -164,11 +164,17 @@ impl Authenticator {
             AccessRules::Closed => return Ok(None),
         };
         let Some(presented) = bearer(request.headers()) else { return Ok(None) };
+        let token = presented.ok().filter(|token| token.len() <= MAX_TOKEN_BYTES);
+        let token = token.map(|token| (token, TokenDigest::of(token)));
+        // Before the limit: a program with a stale token keeps out none of those that share its address.
+        if let Some(caller) = token.and_then(|(_, digest)| known(tokens, &digest)) {
+            return Ok(Some(caller));
+        }
         let peer = request.remote_addr().as_socket_addr().map(|peer| peer.ip());
         self.tries_left(peer)?;
-        let found = match presented {
-            Ok(token) if token.len() <= MAX_TOKEN_BYTES => self.find(tokens, token).await?,
-            _ => None,
+        let found = match token {
+            Some((token, digest)) => self.find_hashed(tokens, token, digest).await?,
+            None => None,
         };
         found.map(Some).ok_or_else(|| self.refuse(peer))
     }
@@ -186,14 +192,13 @@ impl Authenticator {
         }
     }
 
-    async fn find(&self, tokens: &[KnownToken], presented: &str) -> Result<Option<Caller>, Problem> {
-        let digest = TokenDigest::of(presented);
-        // Each is compared, so that the time says nothing about which one it is.
-        let known =
-            tokens.iter().fold(None, |found, token| if token.is_known_as(&digest) { Some(token) } else { found });
-        if let Some(token) = known {
-            return Ok(Some(token.caller()));
-        }
+    /// Tries a token against the hashes of those that have not been presented yet.
+    async fn find_hashed(
+        &self,
+        tokens: &[KnownToken],
+        presented: &str,
+        digest: TokenDigest,
+    ) -> Result<Option<Caller>, Problem> {
         for token in tokens {
             let Some(hash) = token.untried() else { continue };
             if self.is_hashed(presented, hash).await? {
@@ -240,6 +245,12 @@ impl Authenticator {
     fn tries(&self) -> MutexGuard<'_, TryLimit> {
         self.0.tries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whose token it is, without hashing. Each is compared, so that the time says nothing about which one it is.
+fn known(tokens: &[KnownToken], digest: &TokenDigest) -> Option<Caller> {
+    let found = tokens.iter().fold(None, |found, token| if token.is_known_as(digest) { Some(token) } else { found });
+    found.map(KnownToken::caller)
 }
 
 /// The token that a request presents; an error where what it presents is none.
