@@ -18,9 +18,11 @@ use crate::domain::access;
 use crate::domain::access::{Access, AccessToken, TokenForm};
 use crate::domain::duration;
 use crate::domain::secret::Secret;
-use crate::domain::settings::{ReadSettings, SettingsTable};
+use crate::domain::settings::{InvalidValue, ReadSettings, SettingsTable};
 
 const MAX_BODY_BYTES: RangeInclusive<u64> = 1 << 10..=64 << 20;
+/// An access token that is shorter may be guessed.
+const MIN_TOKEN_CHARACTERS: usize = 16;
 
 /// Reads both, which must not listen at the same address.
 pub fn read<'t>(
@@ -145,6 +147,7 @@ fn admin(mut section: Section<'_>, context: &LoadContext<'_>, problems: &Diagnos
     secrets::resolve(&mut section, Admin::json_schema, context);
     section.check(&["listen"], &|text| values::listen(text).map(drop));
     section.check(&["token_hash"], &access::judge_hash);
+    warn_of_short(&mut section, &["token"]);
     let names = section.keys(&["tokens"]);
     for name in &names {
         let name = name.as_str();
@@ -152,6 +155,7 @@ fn admin(mut section: Section<'_>, context: &LoadContext<'_>, problems: &Diagnos
             problems.error(section.at(&["tokens", name]), invalid.message, invalid.help);
         }
         section.check(&["tokens", name, "token_hash"], &access::judge_hash);
+        warn_of_short(&mut section, &["tokens", name, "token"]);
     }
     let admin: Admin = section.read()?;
     let has = |path: &[&str]| section.value(path).is_some() || section.is_reported(&path.join("."));
@@ -173,6 +177,15 @@ fn admin(mut section: Section<'_>, context: &LoadContext<'_>, problems: &Diagnos
         );
     }
     Some(admin.configured())
+}
+
+/// Says of a token that it is short.
+fn warn_of_short(section: &mut Section<'_>, path: &[&str]) {
+    if section.text(path).is_some_and(|token| token.chars().count() < MIN_TOKEN_CHARACTERS) {
+        let message = format!("the access token is shorter than {MIN_TOKEN_CHARACTERS} characters");
+        let help = "a short one may be guessed; `orderbell token` makes one of 32 random bytes";
+        section.warning(path, InvalidValue::new(message, help));
+    }
 }
 
 /// Whether a table has a token, in one form; both are reported.
