@@ -278,6 +278,34 @@ async fn where_its_address_is_taken_webhooks_are_taken_all_the_same_and_a_strict
     assert!(ended.status.code() == Some(1) && said.contains("admin.listen = "), "{said}");
 }
 
+#[tokio::test]
+async fn where_no_orderbell_answers_at_the_admin_address_the_command_goes_by_healthz_and_says_so() {
+    let scene = Scene::new(Rules::default()).await;
+    let daemon = scene.start("").await;
+    let file = scene.folder.path().join("asking.toml");
+    let health = async |admin: SocketAddr, public: SocketAddr| {
+        let text = format!("[server]\nlisten = \"{public}\"\n[admin]\nlisten = \"{admin}\"\n");
+        std::fs::write(&file, text).expect("written");
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_orderbell"));
+        let command = command.args(["health", "--format", "json", "--config"]).arg(&file);
+        let output = in_time(command.output()).await.expect("it runs");
+        let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        (output.status.code(), said, String::from_utf8(output.stderr).expect("text"))
+    };
+    // Another program, which has no `/readyz`.
+    let occupied = scene.sandbox.address();
+    let refusing = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    for admin in [refusing, occupied] {
+        let (code, said, note) = health(admin, daemon.address).await;
+        assert_eq!((code, &said["can_record"]), (Some(0), &true.into()), "{said} {note}");
+        assert_eq!(said["asked"], format!("http://{}/healthz", daemon.address));
+        assert!(note.starts_with("note: ") && note.contains(&format!("http://{admin}/readyz")), "{note}");
+    }
+    let (code, said, complaint) = health(refusing, refusing).await;
+    assert_eq!((code, &said["can_record"]), (Some(1), &false.into()), "{said} {complaint}");
+    daemon.stop().await;
+}
+
 /// Asks again and again: nothing says when it is so.
 pub async fn until<T>(found: impl AsyncFn() -> Option<T>) -> T {
     in_time(async {
