@@ -89,7 +89,7 @@ pub const TABLES: &[Table] = &[
     table(
         "attempts",
         1,
-        &["seq", "delivery", "part", "form", "started_at", "ended_at", "outcome", "answer", "far_ahead_s"],
+        &["seq", "delivery", "part", "form", "started_at", "ended_at", "outcome", "answer", "far_ahead_s", "lease"],
     ),
     table("steps", 1, &["seq", "delivery", "at", "step", "detail"]),
     table("pacing_slots", 2, &["credential", "attempt", "free_at"]),

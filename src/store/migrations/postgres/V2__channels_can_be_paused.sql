@@ -5,3 +5,7 @@ CREATE TABLE paused_channels (
     since     BIGINT NOT NULL,
     paused_by TEXT COLLATE "C" NOT NULL                -- who did it, as people read it
 );
+
+-- Under which lease an attempt was begun, null where its daemon had none: as long as that lease runs, its holder is making the
+-- attempt, and whoever works the channel under another one leaves it alone.
+ALTER TABLE attempts ADD COLUMN lease TEXT COLLATE "C";

@@ -5,3 +5,7 @@ CREATE TABLE paused_channels (
     since     INTEGER NOT NULL,
     paused_by TEXT    NOT NULL                -- who did it, as people read it
 ) STRICT, WITHOUT ROWID;
+
+-- Under which lease an attempt was begun, null where its daemon had none: as long as that lease runs, its holder is making the
+-- attempt, and whoever works the channel under another one leaves it alone.
+ALTER TABLE attempts ADD COLUMN lease TEXT;
