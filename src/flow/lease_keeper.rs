@@ -107,7 +107,7 @@ impl LeaseKeeper {
         let spread = self.spread(&wanted, &roster);
         self.give_back(&spread);
         self.release_left().await?;
-        self.take_up_joined(&wanted).await?;
+        self.take_up_left(&wanted, &roster.left).await?;
         let held: BTreeSet<String> = self.tenures.held().iter().map(|tenure| tenure.token().lease.clone()).collect();
         let is_mine =
             |credential: &String| spread.get(credential).is_some_and(|instance| *instance == self.instance.id);
@@ -213,20 +213,22 @@ impl LeaseKeeper {
         Ok(())
     }
 
-    /// Takes up what was left under way at channels that have joined since the lease was acquired.
-    async fn take_up_joined(
+    /// Takes up what was left under way at channels that have joined since the lease was acquired, and what was since by whoever
+    /// worked a channel under another lease that has ended.
+    async fn take_up_left(
         &self,
         wanted: &BTreeMap<String, (BTreeSet<String>, SignedDuration)>,
+        left: &BTreeSet<String>,
     ) -> Result<(), StoreError> {
         for tenure in self.tenures.held().into_iter().filter(|tenure| !tenure.over().is_cancelled()) {
             let Some((channels, _)) = wanted.get(&tenure.token().lease) else { continue };
-            let joined: Vec<String> =
-                channels.iter().filter(|channel| !tenure.has_taken_up(channel)).cloned().collect();
-            if joined.is_empty() {
+            let is_to_be = |channel: &&String| !tenure.has_taken_up(channel) || left.contains(*channel);
+            let channels: Vec<String> = channels.iter().filter(is_to_be).cloned().collect();
+            if channels.is_empty() {
                 continue;
             }
-            match self.leases.take_over(tenure.token().clone(), joined.clone(), self.clock.now()).await? {
-                Some(_) => self.tenures.took_up(&tenure, joined),
+            match self.leases.take_over(tenure.token().clone(), channels.clone(), self.clock.now()).await? {
+                Some(_) => self.tenures.took_up(&tenure, channels),
                 None => tenure.has_ended(self.clock.elapsed()),
             }
         }

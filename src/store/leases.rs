@@ -5,6 +5,8 @@
 //! lease is acquired its number grows, and every claim and settle carries it ([`FencingToken`]): whoever comes back with an
 //! older one is refused. A store that one daemon holds alone gives every lease at once, without a number and without an end.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,8 +32,8 @@ pub trait Leases: Send + Sync {
     /// An instance ends: it is listed no more. What it holds runs on until it is released or has ended.
     fn withdraw(&self, instance: &str) -> StoreFuture<'_, ()>;
 
-    /// Acquires leases, in one change for all of them, and takes up what an earlier holder left under way at their channels, as
-    /// [`Leases::take_over`] does. Answers in the sequence of what is wanted; `None`: another instance has that one.
+    /// Acquires leases, in one change for all of them, and takes up what an earlier holder left under way, at their channels and
+    /// under these leases at others, as [`Leases::take_over`] does. Answers in the sequence of what is wanted; `None`: another instance has that one.
     fn acquire(
         &self,
         wanted: Vec<WantedLease>,
@@ -46,9 +48,11 @@ pub trait Leases: Send + Sync {
     /// Ends leases now, as far as they still are those of these tokens.
     fn release(&self, tokens: Vec<FencingToken>) -> StoreFuture<'_, ()>;
 
-    /// Takes up what an earlier holder of the credential's lease left under way at channels that have joined since: an attempt that has no end
-    /// may have arrived, so it ends as unknown and its delivery is due; channels that are parked are probed soon. Answers the
-    /// pacing of the credential, or `None` where the lease has another holder by now.
+    /// Takes up what was left under way at channels that have joined since the lease was acquired, or where something was left
+    /// since ([`Roster::left`]): an attempt that has no end may have arrived, so it ends as unknown and its delivery is due;
+    /// channels that are parked are probed soon. An attempt that was begun under a lease that runs is left alone; the holder of
+    /// one that has ended can neither end its attempt nor renew that lease from then on. Answers the pacing of the credential, or
+    /// `None` where the lease has another holder by now.
     fn take_over(
         &self,
         token: FencingToken,
@@ -127,4 +131,6 @@ pub struct Roster {
     pub instances: Vec<ListedInstance>,
     /// Those that have not ended, by their names.
     pub leases: Vec<HeldLease>,
+    /// The channels at which an attempt has no end, although the lease has ended under which it was begun.
+    pub left: BTreeSet<String>,
 }

@@ -3,6 +3,7 @@
 mod command;
 mod leases;
 mod mail;
+mod moved_robot;
 mod scene;
 
 use std::collections::BTreeMap;

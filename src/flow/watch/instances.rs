@@ -80,7 +80,7 @@ mod tests {
 
     /// What is said after a while, by topic.
     fn said(instances: Vec<ListedInstance>) -> Vec<(Topic, String)> {
-        let roster = Roster { instances, leases: Vec::new() };
+        let roster = Roster { instances, ..Roster::default() };
         let mut differences = Differences::default();
         let mut look = |seconds: i64| {
             let mut states = ConditionStates::new();

@@ -30,6 +30,7 @@ use crate::store::fencing::{Fenced, FencingToken};
 use crate::store::leases::{AcquiredLease, Announcement, Grant, HeldLease, ListedInstance, Roster, WantedLease};
 use crate::store::queue::attempt::PacingState;
 use crate::store::sql::take_over;
+use crate::store::sql::take_over::TakenCredential;
 use crate::store::sql::{Connection, Result, Row, params};
 
 /// Now, by the database's clock: also in a transaction that began long ago.
@@ -85,7 +86,9 @@ pub fn roster(connection: &dyn Connection) -> Result<Roster> {
         let token = FencingToken { lease: row.get(0)?, number: row.get(1)? };
         Ok(HeldLease { token, instance: row.get(2)?, lasts: Some(milliseconds(row, 3)?) })
     };
-    Ok(Roster { instances, leases: connection.all(sql, params![], held)? })
+    let leases = connection.all(sql, params![], held)?;
+    let left = take_over::left_at(connection, &leases.iter().map(|held| held.token.lease.clone()).collect())?;
+    Ok(Roster { instances, leases, left })
 }
 
 fn listed(row: &Row<'_>) -> Result<ListedInstance> {
@@ -167,7 +170,9 @@ pub fn acquire(
     let numbers: BTreeMap<String, i64> = acquired.into_iter().collect();
     let is_acquired = |one: &&WantedLease| numbers.contains_key(&one.lease);
     let taken: Vec<_> = wanted.iter().filter(is_acquired).map(|one| (&*one.lease, &*one.channels)).collect();
-    let mut pacing = take_over::take_over(connection, &taken, now)?.into_iter();
+    let mut running = running(connection)?;
+    running.retain(|lease| !numbers.contains_key(lease));
+    let mut pacing = take_up(connection, &taken, &running, now)?.into_iter();
     let acquired = |one: &WantedLease| {
         let token = FencingToken { lease: one.lease.clone(), number: *numbers.get(&one.lease)? };
         Some(AcquiredLease {
@@ -267,7 +272,36 @@ pub fn take_over(
     if good(connection, &BTreeSet::from([token.clone()]), Fenced::Claim)?.is_empty() {
         return Ok(None);
     }
-    Ok(take_over::take_over(connection, &[(&token.lease, channels)], now)?.pop())
+    Ok(take_up(connection, &[(&token.lease, channels)], &running(connection)?, now)?.pop())
+}
+
+/// The leases that have not ended.
+fn running(connection: &dyn Connection) -> Result<BTreeSet<String>> {
+    let sql = concat!("SELECT name FROM leases WHERE owner <> '' AND until > ", now!());
+    Ok(connection.all(sql, params![], |row| row.get::<String>(0))?.into_iter().collect())
+}
+
+fn take_up(
+    connection: &dyn Connection,
+    taken: &[TakenCredential<'_>],
+    running: &BTreeSet<String>,
+    now: Timestamp,
+) -> Result<Vec<PacingState>> {
+    let left = take_over::left_under_way(connection, taken, running)?;
+    let is_taken = |lease: &&String| taken.iter().any(|(credential, _)| credential == lease);
+    let others: BTreeSet<&String> =
+        left.iter().filter_map(|attempt| attempt.lease.as_ref()).filter(|lease| !is_taken(lease)).collect();
+    // Their holders may come back, and must neither go on with the attempts nor end them.
+    let sql = concat!(
+        "UPDATE leases SET owner = '', fence = fence + 1 FROM ",
+        given!("name TEXT"),
+        " WHERE leases.name = given.name"
+    );
+    if !others.is_empty() {
+        let rows: Vec<_> = others.into_iter().map(|name| json!({ "name": name })).collect();
+        connection.execute(sql, params![serde_json::to_string(&rows)?])?;
+    }
+    take_over::take_over(connection, taken, &left, now)
 }
 
 fn whole(duration: SignedDuration) -> i64 {

@@ -1,7 +1,10 @@
 //! What an earlier holder of a credential's lease left under way, taken up by the next one.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
+use crate::domain::event::DeliveryId;
 use crate::store::queue::attempt::PacingState;
 use crate::store::sql::{Connection, Result, params};
 
@@ -14,18 +17,76 @@ const PROBE_APART_MS: i64 = 60_000;
 /// A credential, and the channels of it at which something may be under way.
 pub type TakenCredential<'a> = (&'a str, &'a [String]);
 
-/// What was being sent to these channels may have arrived: its attempt ends as unknown, and its delivery is due. Channels that
-/// are parked are probed soon. Answers the pacing of each credential, in their sequence.
+/// An attempt that has no end yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenAttempt {
+    pub attempt: i64,
+    pub delivery: DeliveryId,
+    pub channel: String,
+    /// Under which lease it was begun; `None`: under none, as one daemon alone does it.
+    pub lease: Option<String>,
+}
+
+impl OpenAttempt {
+    /// Whether whoever holds one of the `running` leases is making it still.
+    fn is_made(&self, running: &BTreeSet<String>) -> bool {
+        self.lease.as_ref().is_some_and(|lease| running.contains(lease))
+    }
+}
+
+fn open_attempts(connection: &dyn Connection) -> Result<Vec<OpenAttempt>> {
+    let sql = "SELECT attempts.seq, attempts.delivery, d.channel, attempts.lease FROM attempts
+        JOIN deliveries d ON d.id = attempts.delivery WHERE attempts.ended_at IS NULL";
+    connection.all(sql, &[], |row| {
+        Ok(OpenAttempt { attempt: row.get(0)?, delivery: row.get(1)?, channel: row.get(2)?, lease: row.get(3)? })
+    })
+}
+
+/// The channels at which an attempt was begun under a lease that is none of those that are `running`.
+///
+/// # Errors
+/// As the statements'.
+pub fn left_at(connection: &dyn Connection, running: &BTreeSet<String>) -> Result<BTreeSet<String>> {
+    let open = open_attempts(connection)?.into_iter();
+    let left = open.filter(|attempt| attempt.lease.is_some() && !attempt.is_made(running));
+    Ok(left.map(|attempt| attempt.channel).collect())
+}
+
+/// What nobody is making any more of the attempts at the channels of these credentials, and of those that were begun under their
+/// leases at whatever channel. A channel that has another credential by another configuration is worked under that one's lease,
+/// too: what was begun under a lease that is among the `running` is being made. A lease that was acquired just now is not among
+/// them, because what was begun under it is of an earlier holder.
+///
+/// # Errors
+/// As the statements'.
+pub fn left_under_way(
+    connection: &dyn Connection,
+    taken: &[TakenCredential<'_>],
+    running: &BTreeSet<String>,
+) -> Result<Vec<OpenAttempt>> {
+    let mut left = open_attempts(connection)?;
+    left.retain(|attempt| {
+        let is_of = |(lease, channels): &TakenCredential<'_>| {
+            channels.contains(&attempt.channel) || attempt.lease.as_deref() == Some(*lease)
+        };
+        !attempt.is_made(running) && taken.iter().any(is_of)
+    });
+    Ok(left)
+}
+
+/// What was `left` under way may have arrived: its attempt ends as unknown, and its delivery is due. Channels that are parked
+/// are probed soon. Answers the pacing of each credential, in their sequence.
 ///
 /// # Errors
 /// As the statements'.
 pub fn take_over(
     connection: &dyn Connection,
     taken: &[TakenCredential<'_>],
+    left: &[OpenAttempt],
     now: Timestamp,
 ) -> Result<Vec<PacingState>> {
     let channels: Vec<&String> = taken.iter().flat_map(|(_, channels)| *channels).collect();
-    end_attempts(connection, &channels, now)?;
+    end_attempts(connection, left, now)?;
     probe_soon(connection, &channels, now)?;
     // The clock of whoever wrote it may have been ahead of this one.
     let sql = "UPDATE credentials SET closed_until = CASE WHEN closed_until < ?2 + wait_ms THEN closed_until ELSE ?2 + wait_ms END
@@ -35,14 +96,15 @@ pub fn take_over(
     pacing(connection, taken)
 }
 
-fn end_attempts(connection: &dyn Connection, channels: &[&String], now: Timestamp) -> Result<()> {
-    let channels: Vec<_> = channels.iter().map(|channel| params![channel, now, UNANSWERED].to_vec()).collect();
+fn end_attempts(connection: &dyn Connection, left: &[OpenAttempt], now: Timestamp) -> Result<()> {
+    let attempts: Vec<_> = left.iter().map(|one| params![one.attempt, now, UNANSWERED].to_vec()).collect();
+    let sql = "UPDATE attempts SET ended_at = ?2, outcome = 'unknown', answer = ?3 WHERE seq = ?1";
+    connection.execute_many(sql, &attempts)?;
+    let deliveries: Vec<_> = left.iter().map(|one| params![one.delivery, now, UNANSWERED].to_vec()).collect();
     let sql = "UPDATE deliveries SET due_at = ?2, wait_ms = 0, outcome = 'unknown', answer = ?3
-        WHERE channel = ?1 AND state = 'waiting' AND id IN (SELECT delivery FROM attempts WHERE ended_at IS NULL)";
-    connection.execute_many(sql, &channels)?;
-    let sql = "UPDATE attempts SET ended_at = ?2, outcome = 'unknown', answer = ?3 WHERE ended_at IS NULL
-        AND EXISTS (SELECT 1 FROM deliveries d WHERE d.id = attempts.delivery AND d.channel = ?1)";
-    connection.execute_many(sql, &channels)
+        WHERE id = ?1 AND state = 'waiting'
+        AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = deliveries.id AND a.ended_at IS NULL)";
+    connection.execute_many(sql, &deliveries)
 }
 
 fn probe_soon(connection: &dyn Connection, channels: &[&String], now: Timestamp) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Leases in memory, on a clock that the test moves, for instances whose connection it can cut.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -70,6 +70,29 @@ impl LeaseTable {
     pub fn acquired(&self) -> usize {
         self.rows.lock().unwrap().holders.len()
     }
+
+    fn connection(&self) -> Connection {
+        let connection = Connection::open(&self.path).expect("the store opens");
+        connection.busy_timeout(Duration::from_secs(5)).expect("it waits");
+        connection
+    }
+
+    fn with_left(&self, mut roster: Roster) -> Roster {
+        let running = roster.leases.iter().map(|held| held.token.lease.clone()).collect();
+        roster.left = take_over::left_at(&self.connection(), &running).expect("it is read");
+        roster
+    }
+
+    fn take_up(&self, taken: TakenCredential<'_>, running: &BTreeSet<String>, at: Timestamp) -> PacingState {
+        let connection = self.connection();
+        let left = take_over::left_under_way(&connection, &[taken], running).expect("it is read");
+        let mut rows = self.rows.lock().unwrap();
+        for lease in left.iter().filter_map(|attempt| attempt.lease.as_ref()).filter(|lease| *lease != taken.0) {
+            let row = rows.leases.get_mut(lease).expect("it was acquired once");
+            (row.owner, row.fence) = (String::new(), row.fence + 1);
+        }
+        take_over::take_over(&connection, &[taken], &left, at).expect("it is taken up").remove(0)
+    }
 }
 
 pub struct Connected {
@@ -125,7 +148,12 @@ impl Rows {
             instance: row.owner.clone(),
             lasts: Some(row.until - now),
         });
-        Roster { instances: listed.collect(), leases: held.collect() }
+        Roster { instances: listed.collect(), leases: held.collect(), left: BTreeSet::new() }
+    }
+
+    fn running(&self, now: SignedDuration) -> BTreeSet<String> {
+        let running = self.leases.iter().filter(|(_, row)| !row.owner.is_empty() && row.until > now);
+        running.map(|(lease, _)| lease.clone()).collect()
     }
 
     fn acquire(&mut self, wanted: &WantedLease, instance: &str, now: SignedDuration) -> Option<Grant> {
@@ -151,14 +179,16 @@ impl Leases for Connected {
     }
 
     fn announce(&self, instance: Announcement) -> StoreFuture<'_, Roster> {
-        self.change(|rows, now| {
+        let roster = self.change(|rows, now| {
             rows.instances.insert(instance.id.clone(), (instance, now));
             rows.roster(now)
-        })
+        });
+        Box::pin(async move { Ok(self.table.with_left(roster.await?)) })
     }
 
     fn roster(&self) -> StoreFuture<'_, Roster> {
-        self.ask(|rows, now| rows.roster(now))
+        let roster = self.ask(|rows, now| rows.roster(now));
+        Box::pin(async move { Ok(self.table.with_left(roster.await?)) })
     }
 
     fn withdraw(&self, instance: &str) -> StoreFuture<'_, ()> {
@@ -171,19 +201,20 @@ impl Leases for Connected {
         instance: &str,
         at: Timestamp,
     ) -> StoreFuture<'_, Vec<Option<AcquiredLease>>> {
-        let (path, instance) = (self.table.path.clone(), instance.to_owned());
+        let instance = instance.to_owned();
         let acquired = self.change(move |rows, now| {
             let one = |wanted: &WantedLease| rows.acquire(wanted, &instance, now);
-            wanted.iter().map(one).collect::<Vec<_>>().into_iter().zip(wanted).collect::<Vec<_>>()
+            let granted: Vec<_> = wanted.iter().map(one).collect();
+            let mut running = rows.running(now);
+            running.retain(|lease| granted.iter().flatten().all(|grant| grant.token.lease != *lease));
+            (granted.into_iter().zip(wanted).collect::<Vec<_>>(), running)
         });
         Box::pin(async move {
-            let acquired = acquired.await?;
-            let connection = Connection::open(path).expect("the store opens");
-            connection.busy_timeout(Duration::from_secs(5)).expect("it waits");
+            let (acquired, running) = acquired.await?;
             let taken_over = |(grant, wanted): (Option<Grant>, WantedLease)| {
-                let taken: [TakenCredential<'_>; 1] = [(&wanted.lease, &wanted.channels)];
-                let pacing = take_over::take_over(&connection, &taken, at).expect("it is taken up").remove(0);
-                grant.map(|grant| AcquiredLease { grant, pacing })
+                let grant = grant?;
+                let pacing = self.table.take_up((&wanted.lease, &wanted.channels), &running, at);
+                Some(AcquiredLease { grant, pacing })
             };
             Ok(acquired.into_iter().map(taken_over).collect())
         })
@@ -223,15 +254,10 @@ impl Leases for Connected {
         channels: Vec<String>,
         now: Timestamp,
     ) -> StoreFuture<'_, Option<PacingState>> {
-        let path = self.table.path.clone();
-        let is_good = self.ask(|rows, _| rows.has(&token));
+        let running = self.ask(|rows, now| rows.has(&token).then(|| rows.running(now)));
         Box::pin(async move {
-            if !is_good.await? {
-                return Ok(None);
-            }
-            let connection = Connection::open(path).expect("the store opens");
-            connection.busy_timeout(Duration::from_secs(5)).expect("it waits");
-            Ok(take_over::take_over(&connection, &[(&token.lease, &channels)], now).expect("it is taken up").pop())
+            let Some(running) = running.await? else { return Ok(None) };
+            Ok(Some(self.table.take_up((&token.lease, &channels), &running, now)))
         })
     }
 

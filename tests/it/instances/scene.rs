@@ -30,8 +30,8 @@ use orderbell::flow::{Clock, Current};
 use orderbell::store::Store;
 use orderbell::store::history::list::DeliveryRow;
 use tempfile::TempDir;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -51,10 +51,12 @@ pub struct Sent {
 
 struct Receiver {
     from: Sent,
+    credential: String,
     tell: UnboundedSender<Sent>,
     masking: Masking,
-    /// It takes a message and answers nothing.
+    /// It takes a message and answers nothing, until it is bidden.
     is_silent: Arc<AtomicBool>,
+    answers: Arc<Notify>,
     /// So many seconds go by while its next attempt is begun in the store.
     claim_takes_s: Arc<AtomicI64>,
     elapsed_s: Arc<AtomicI64>,
@@ -66,7 +68,7 @@ impl Channel for Receiver {
     }
 
     fn credential(&self) -> String {
-        format!("credential of {}", self.from.channel)
+        self.credential.clone()
     }
 
     fn in_order(&self) -> bool {
@@ -92,7 +94,7 @@ impl Channel for Receiver {
             // The test may be over.
             let _ = self.tell.send(self.from.clone());
             if self.is_silent.load(Ordering::Acquire) {
-                std::future::pending::<()>().await;
+                self.answers.notified().await;
             }
             Answer { outcome: Outcome::Delivered, detail: "said".to_owned() }
         })
@@ -119,8 +121,9 @@ pub struct House {
 pub struct OneInstance {
     pub keeper: LeaseKeeper,
     pub leases: Arc<Connected>,
-    /// Its receivers answer nothing.
+    /// Its receivers answer nothing, until one of them is bidden.
     pub is_silent: Arc<AtomicBool>,
+    pub answers: Arc<Notify>,
     /// So many seconds go by while the next attempt is begun.
     pub claim_takes_s: Arc<AtomicI64>,
     pub stop: CancellationToken,
@@ -159,20 +162,29 @@ impl House {
 
     /// An instance with these channels, which has not looked for leases yet.
     pub fn instance(&self, name: &str, channels: &[&str]) -> OneInstance {
+        let credentials = channels.iter().map(|channel| (*channel, format!("credential of {channel}")));
+        self.instance_whose(name, credentials.collect())
+    }
+
+    /// As [`House::instance`], by whose configuration each channel has this credential.
+    pub fn instance_whose(&self, name: &str, credentials: Vec<(&str, String)>) -> OneInstance {
         let (is_silent, claim_takes_s): (Arc<AtomicBool>, Arc<AtomicI64>) = Default::default();
-        let receiver = |channel: &&str| {
+        let answers: Arc<Notify> = Arc::default();
+        let receiver = |(channel, credential): (&str, String)| {
             let receiver: Arc<dyn Channel> = Arc::new(Receiver {
-                from: Sent { instance: name.to_owned(), channel: (*channel).to_owned() },
+                from: Sent { instance: name.to_owned(), channel: channel.to_owned() },
+                credential,
                 tell: self.tell.clone(),
                 masking: Masking::default(),
                 is_silent: is_silent.clone(),
+                answers: answers.clone(),
                 claim_takes_s: claim_takes_s.clone(),
                 elapsed_s: self.elapsed_s.clone(),
             });
-            ((*channel).to_owned(), receiver)
+            (channel.to_owned(), receiver)
         };
-        let one = self.instance_with(name, channels.iter().map(receiver).collect());
-        OneInstance { is_silent, claim_takes_s, ..one }
+        let one = self.instance_with(name, credentials.into_iter().map(receiver).collect());
+        OneInstance { is_silent, answers, claim_takes_s, ..one }
     }
 
     /// As [`House::instance`], with channels of the test's own.
@@ -204,8 +216,8 @@ impl House {
                 settings: toml::from_str::<ChannelSettings>("kind = 'webhook'\nlanguage = 'en'").expect("settings"),
             });
         }
-        let (is_silent, claim_takes_s) = Default::default();
-        OneInstance { keeper, leases, is_silent, claim_takes_s, stop, supervisor, notifier, _pool: pool }
+        let (is_silent, answers, claim_takes_s) = Default::default();
+        OneInstance { keeper, leases, is_silent, answers, claim_takes_s, stop, supervisor, notifier, _pool: pool }
     }
 
     /// Waits until the first delivery stands as wanted. The store has no signal for its changes, so it is asked again and again.

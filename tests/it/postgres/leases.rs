@@ -1,7 +1,10 @@
 //! Leases on PostgreSQL: one holder at a time, by the database's clock, and whoever comes back with an older token is refused.
 
+use std::collections::BTreeSet;
+
 use futures_util::future;
 use jiff::SignedDuration;
+use orderbell::domain::event::DeliveryId;
 use orderbell::domain::retry::Step;
 use orderbell::store;
 use orderbell::store::fencing::FencingToken;
@@ -115,7 +118,7 @@ async fn whoever_has_lost_a_lease_begins_nothing_and_ends_nothing() {
     assert_eq!(taken.expect("it is its holder").slots, [("robot".to_owned(), attempt)]);
     let (known, _) = store.load(vec![delivery], at(100)).await.expect("reading");
     assert!(known[0].maybe_accepted, "its answer is lost");
-    assert_eq!(row(&*store, delivery).await.due_at, at(100));
+    assert_eq!(row(&*store, delivery).await.due_at, at(0), "since the lease was acquired");
     // It wakes.
     let settle = Settle { token: old.clone(), ..end(delivery, attempt, Step::Delivered) };
     assert!(matches!(store.settle(settle).await, Err(StoreError::NotLeased)));
@@ -201,5 +204,73 @@ async fn an_instance_that_withdraws_leaves_no_lease_behind_that_it_acquired_mean
         roster.leases.iter().map(|held| (held.token.lease.as_str(), held.instance.as_str())).collect();
     assert_eq!(held, [("other", "two")]);
     assert_eq!(acquired(&*store, "robot", "two", LONG).await.expect("it is free").number, 2);
+    store.close().await;
+}
+
+/// An attempt at `kitchen` that was begun under the lease of the old robot, and the tokens of that lease and of the new one's, whose
+/// holder has the channel, too.
+async fn two_robots(store: &dyn Store, delivery: DeliveryId) -> (i64, FencingToken, FencingToken) {
+    let old = acquired(store, "old robot", "one", LONG).await.expect("it is free");
+    let claim = Claim { token: old.clone(), ..again(store, delivery, 1).await };
+    let Ok(Claimed::Yes(attempt)) = store.claim(claim).await else { panic!("it may be made") };
+    let wanted = WantedLease { lease: "new robot".to_owned(), lasts: LONG, channels: vec!["kitchen".to_owned()] };
+    let new = store.acquire(vec![wanted], "two", at(2)).await.expect("asked").remove(0).expect("it is free");
+    (attempt, old, new.grant.token)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_under_another_lease_of_the_channel_that_runs_is_left_alone() {
+    let Some(database) = Database::make().await else { return };
+    let store = store::open(&database.store_url(), at(0)).await.expect("the store opens");
+    let delivery = one(&*store, placed("1", &["kitchen"])).await;
+    let (attempt, old, new) = two_robots(&*store, delivery).await;
+    assert!(store.take_over(new, vec!["kitchen".to_owned()], at(3)).await.expect("asked").is_some());
+    assert_eq!(row(&*store, delivery).await.due_at, at(61), "it is being sent");
+    assert!(store.roster().await.expect("asked").left.is_empty());
+    store.settle(Settle { token: old, ..end(delivery, attempt, Step::Delivered) }).await.expect("settled");
+    let row = row(&*store, delivery).await;
+    assert_eq!((row.state.as_str(), row.attempts), ("delivered", 1));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_whose_lease_has_ended_is_taken_up_under_another_lease_and_its_holder_is_refused() {
+    let Some(database) = Database::make().await else { return };
+    let store = store::open(&database.store_url(), at(0)).await.expect("the store opens");
+    let delivery = one(&*store, placed("1", &["kitchen"])).await;
+    let (attempt, old, new) = two_robots(&*store, delivery).await;
+    store.renew(vec![old.clone()], vec![PAST]).await.expect("asked");
+    let kitchen = "kitchen".to_owned();
+    assert_eq!(store.roster().await.expect("asked").left, BTreeSet::from([kitchen.clone()]));
+    assert!(store.take_over(new.clone(), vec![kitchen.clone()], at(3)).await.expect("asked").is_some());
+    let (known, _) = store.load(vec![delivery], at(3)).await.expect("reading");
+    assert!(known[0].maybe_accepted, "its answer is lost");
+    assert_eq!(row(&*store, delivery).await.due_at, at(3));
+    assert!(store.roster().await.expect("asked").left.is_empty());
+    // Its holder wakes.
+    let settle = Settle { token: old.clone(), ..end(delivery, attempt, Step::Delivered) };
+    assert!(matches!(store.settle(settle).await, Err(StoreError::NotLeased)));
+    assert_eq!(store.renew(vec![old], vec![LONG]).await.expect("asked"), [None]);
+    assert_eq!(acquired(&*store, "old robot", "one", LONG).await.expect("it is free").number, 3);
+    // What the new robot sends itself, it does not take up.
+    let claim = Claim { token: new.clone(), ..again(&*store, delivery, 4).await };
+    let Ok(Claimed::Yes(attempt)) = store.claim(claim).await else { panic!("it may be made") };
+    assert!(store.take_over(new.clone(), vec![kitchen], at(5)).await.expect("asked").is_some());
+    store.settle(Settle { token: new, ..end(delivery, attempt, Step::Delivered) }).await.expect("settled");
+    let row = row(&*store, delivery).await;
+    assert_eq!((row.state.as_str(), row.attempts), ("delivered", 2));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_is_taken_up_by_whoever_acquires_its_lease_although_they_have_not_its_channel() {
+    let Some(database) = Database::make().await else { return };
+    let store = store::open(&database.store_url(), at(0)).await.expect("the store opens");
+    let delivery = one(&*store, placed("1", &["kitchen"])).await;
+    let (_, old, _) = two_robots(&*store, delivery).await;
+    store.renew(vec![old], vec![PAST]).await.expect("asked");
+    acquired(&*store, "old robot", "three", LONG).await.expect("it has ended");
+    let (known, _) = store.load(vec![delivery], at(3)).await.expect("reading");
+    assert!(known[0].maybe_accepted, "the lease runs again, and nobody is making the attempt");
     store.close().await;
 }

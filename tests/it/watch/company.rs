@@ -68,7 +68,7 @@ async fn each_instance_tells_of_its_own_machine_and_the_leader_of_what_is_common
         began_ago: SignedDuration::from_mins(1),
         seen_ago: SignedDuration::ZERO,
     };
-    let roster = Current::new(Roster { instances: [&one, &two].map(listed).into(), leases: Vec::new() });
+    let roster = Current::new(Roster { instances: [&one, &two].map(listed).into(), ..Roster::default() });
     let mut leader = watch(&store, &clock, one.clone(), Leadership::alone(), &roster);
     let mut other = watch(&store, &clock, two.clone(), Leadership::among_others(), &roster);
     let look = async |watch: &mut SelfWatch, at: i64| {
@@ -93,12 +93,12 @@ async fn each_instance_tells_of_its_own_machine_and_the_leader_of_what_is_common
     assert_eq!(incidents(), ["configurations ", "disk /var @ one:1", "disk /var @ two:1"]);
     // The other one has the same configuration now, and is gone for good a little later.
     two.fingerprint.replace("x".to_owned());
-    roster.replace(Roster { instances: [&one, &two].map(listed).into(), leases: Vec::new() });
+    roster.replace(Roster { instances: [&one, &two].map(listed).into(), ..Roster::default() });
     look(&mut other, 7).await;
     assert_eq!(incidents(), ["configurations ", "disk /var @ one:1", "disk /var @ two:1"], "nor is its end");
     look(&mut leader, 7).await;
     assert_eq!(incidents(), ["disk /var @ one:1", "disk /var @ two:1"]);
-    roster.replace(Roster { instances: vec![listed(&one)], leases: Vec::new() });
+    roster.replace(Roster { instances: vec![listed(&one)], ..Roster::default() });
     for at in [8, 13, 18] {
         look(&mut leader, at).await;
     }
