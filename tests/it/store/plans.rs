@@ -9,7 +9,7 @@ use crate::store::conformance::scene::at;
 use crate::support::stores;
 
 /// Below `src/store/sql`.
-pub const FILES: [&str; 15] = [
+pub const FILES: [&str; 16] = [
     "record",
     "dedupe",
     "due",
@@ -25,6 +25,7 @@ pub const FILES: [&str; 15] = [
     "queue_depth",
     "pages",
     "states",
+    "take_over",
 ];
 
 /// What may be gone through: a table of a row for each channel, credential or slot; what was found before; an index that
