@@ -67,6 +67,7 @@ fn hindered(wish: ChangeRequest, hindrance: &Obstacle, zone: &TimeZone) -> Strin
         Obstacle::Carried(None) => "it went out in another message".to_owned(),
         Obstacle::Carried(Some(other)) => format!("it went out in the message of {other}"),
         Obstacle::UnderWay => "it is being sent just now; try again in a moment".to_owned(),
+        Obstacle::LaterRound(round) => format!("it is in round {round}, which is before the one that was given"),
         Obstacle::Inside(leader) => {
             format!("it waits to go out in the message of {leader}; `orderbell redeliver {leader}` begins that anew")
         }

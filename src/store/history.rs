@@ -108,7 +108,8 @@ pub trait History: Send + Sync {
         now: Timestamp,
     ) -> StoreFuture<'_, Vec<ChangeResult>>;
 
-    /// Sends a delivery once more, unless that was asked for meanwhile: `round` is how often it was when somebody last looked.
+    /// Sends a delivery once more, unless that was asked for meanwhile: `round` is how often it was when somebody last looked;
+    /// [`Obstacle::LaterRound`](change::Obstacle::LaterRound) where it was not so often.
     /// `None` where there is no such delivery.
     fn redeliver_once(&self, delivery: DeliveryId, round: u32, now: Timestamp)
     -> StoreFuture<'_, Option<ChangeResult>>;

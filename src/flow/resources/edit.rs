@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 use crate::domain::event::DeliveryId;
+use crate::flow::changes;
 use crate::flow::resources::change::{ChangeOutcome, DeliveryCount, ManyOutcome};
 use crate::flow::resources::channel::{PauseOutcome, TestOutcome};
 use crate::flow::resources::delivery::DeliveryState;
@@ -13,7 +14,7 @@ use crate::flow::resources::query::DeliveryQuery;
 use crate::flow::resources::{ResourceError, Resources};
 use crate::flow::test_send;
 use crate::store::StoreError;
-use crate::store::history::change::{ChangeRequest, Meant};
+use crate::store::history::change::{ChangeRequest, Meant, Obstacle};
 use crate::store::history::list::DeliveryFilter;
 use crate::store::queue::pending::UNREADY;
 
@@ -39,6 +40,9 @@ impl Resources {
     pub async fn redeliver(&self, id: Uuid, round: u32) -> Answer<ChangeOutcome> {
         let changed = self.store.redeliver_once(DeliveryId(id), round, self.clock.now()).await?;
         let changed = changed.ok_or_else(|| ResourceError::Missing("such delivery".to_owned()))?;
+        if let Err(Obstacle::LaterRound(_)) = changed.result {
+            return Err(ResourceError::Conflict(changes::words(ChangeRequest::Redeliver, &changed, &self.config())));
+        }
         self.wake(changed.delivery.iter().map(|named| named.channel.clone()));
         Ok(ChangeOutcome::of(id, ChangeRequest::Redeliver, &changed, &self.config()))
     }

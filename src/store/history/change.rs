@@ -77,6 +77,8 @@ pub enum Obstacle {
     Carried(Option<DeliveryId>),
     /// It is being sent just now.
     UnderWay,
+    /// A person asked for it once more only so often: it is not in the round that was given yet.
+    LaterRound(u32),
     /// It is to go out in the message of this delivery.
     Inside(DeliveryId),
 }

@@ -56,7 +56,8 @@ pub fn redeliver_once(
     let Some(is_at) = connection.optional(sql, params![id], |row| row.get::<u32>(0))? else { return Ok(None) };
     let changed = match load(connection, id, now)? {
         Some((named, _)) if is_at != round => {
-            ChangeResult { given: id.to_string(), delivery: Some(named), result: Ok(Applied::Already) }
+            let result = if round < is_at { Ok(Applied::Already) } else { Err(Obstacle::LaterRound(is_at)) };
+            ChangeResult { given: id.to_string(), delivery: Some(named), result }
         }
         _ => change(connection, ChangeRequest::Redeliver, id, now)?,
     };

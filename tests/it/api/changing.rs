@@ -21,6 +21,8 @@ async fn two_presses_are_one_redelivery_and_it_arrives() {
     assert_eq!((press.status, &press.json()["done"]), (StatusCode::OK, &true.into()), "{}", press.text);
     let again = api.post(&format!("/deliveries/{id}/redeliver"), r#"{"round": 0}"#).await.json();
     assert_eq!((&again["done"], &again["says"]), (&true.into(), &"it waits already".into()));
+    let early = api.post(&format!("/deliveries/{id}/redeliver"), r#"{"round": 7}"#).await;
+    assert_eq!(early.status, StatusCode::CONFLICT, "a round that is still to come: {}", early.text);
     daemon.until(|rows| rows.iter().any(|row| row.id.to_string() == id && row.state == "delivered")).await;
     let late = api.post(&format!("/deliveries/{id}/redeliver"), r#"{"round": 0}"#).await;
     assert_eq!(late.status, StatusCode::OK);

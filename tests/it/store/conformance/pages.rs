@@ -231,6 +231,7 @@ pub async fn two_who_ask_for_one_round_have_it_sent_once(place: Place) {
     let asked = async |round| store.redeliver_once(id, round, at(10)).await.expect("changing").expect("the delivery");
     assert_eq!(asked(0).await.result, Ok(Applied::Plainly));
     assert_eq!(asked(0).await.result, Ok(Applied::Already), "the second press");
+    assert_ne!(asked(7).await.result, Ok(Applied::Already), "a round that is still to come");
     assert_eq!(store.sent(id).await.expect("reading").map(|sent| sent.round), Some(1));
     // Also when it has arrived meanwhile.
     tried(&*store, id, 11, Outcome::Delivered, Step::Delivered).await;
