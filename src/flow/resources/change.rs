@@ -95,7 +95,8 @@ pub struct RedeliverManyRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Object)]
 pub struct DeliveryCount {
     pub count: u64,
-    /// Whether that is all of them. Counting stops at 5000, or where it takes long: these are the newest then.
+    /// Whether that is all of them. Of those that are dead or wait the oldest 5000 are counted; of others the newest, up to as
+    /// many, or fewer where that takes long.
     pub complete: bool,
 }
 

@@ -21,8 +21,8 @@ use crate::store::queue::pending::UNREADY;
 type Answer<T> = Result<T, ResourceError>;
 
 /// So many are counted, and changed together.
-const COUNTED: usize = 5_000;
-/// So many pages are read for that.
+const COUNTED: u32 = 5_000;
+/// So many pages are read for that, where neither the dead nor those that wait are counted.
 const PAGES: usize = 10;
 const PAGE: u32 = 500;
 /// So many are changed in one transaction, so that the daemon never waits for long.
@@ -99,18 +99,27 @@ impl Resources {
     }
 
     async fn matching(&self, filter: DeliveryFilter) -> Answer<Matching> {
+        let (mut ids, more) = match self.store.oldest(filter.clone(), COUNTED + 1).await? {
+            Some(ids) => (ids, None),
+            None => self.newest(filter).await?,
+        };
+        let is_complete = more.is_none() && ids.len() <= COUNTED as usize;
+        ids.truncate(COUNTED as usize);
+        Ok(Matching { ids, is_complete })
+    }
+
+    /// The newest that a filter matches, and before which one there may be more.
+    async fn newest(&self, filter: DeliveryFilter) -> Answer<(Vec<DeliveryId>, Option<DeliveryId>)> {
         let (mut ids, mut before) = (Vec::new(), None);
         for _ in 0..PAGES {
             let page = self.store.deliveries_page(filter.clone(), before, PAGE).await?;
             ids.extend(page.rows.iter().map(|row| row.id));
             before = page.next;
-            if before.is_none() || ids.len() >= COUNTED {
+            if before.is_none() || ids.len() >= COUNTED as usize {
                 break;
             }
         }
-        let is_complete = before.is_none() && ids.len() <= COUNTED;
-        ids.truncate(COUNTED);
-        Ok(Matching { ids, is_complete })
+        Ok((ids, before))
     }
 
     /// Sends a test message to a channel, on the way of real messages, and answers how its first try ended. One at a time.

@@ -123,6 +123,35 @@ pub fn page(connection: &dyn Connection, wanted: &DeliveryFilter, start: Start, 
     connection.all(&format!("{ROWS} WHERE {} ORDER BY d.id LIMIT {rows}", all.sql), &all.given, delivery_row)
 }
 
+/// Where the dead and those that wait are found by indexes that hold no others: by themselves, and in the message of one.
+const DEAD: &str = "deliveries d INDEXED BY deliveries_dead WHERE d.state = 'dead'";
+const WAITING: &str = "deliveries d INDEXED BY deliveries_due WHERE d.state = 'waiting' AND d.digest IS NULL";
+const CARRIED: &str = "deliveries l INDEXED BY deliveries_due CROSS JOIN deliveries d INDEXED BY deliveries_of_digest
+    WHERE l.state = 'waiting' AND l.digest IS NULL AND d.digest = l.id AND d.state = 'waiting'";
+
+/// The oldest so many of those that are dead or wait, in the sequence of their ids; `None` where others are wanted.
+pub fn oldest(connection: &dyn Connection, wanted: &DeliveryFilter, most: u32) -> Result<Option<Vec<DeliveryId>>> {
+    let places = match wanted.state.as_deref() {
+        Some("dead") => &[DEAD][..],
+        Some("waiting") => &[WAITING, CARRIED],
+        _ => return Ok(None),
+    };
+    let mut found = Vec::new();
+    if let Some(of_orders) = of_orders(connection, wanted)? {
+        found = of_orders;
+    } else {
+        let kinds = kinds(wanted);
+        let Conditions { sql, given } = Conditions::of(wanted, &kinds);
+        for place in places {
+            let sql = format!("SELECT d.id FROM {place} AND {sql} ORDER BY d.id LIMIT {most}");
+            found.extend(connection.all(&sql, &given, |row| row.get::<DeliveryId>(0))?);
+        }
+    }
+    found.sort_unstable();
+    found.truncate(most as usize);
+    Ok(Some(found))
+}
+
 /// All deliveries in this state, or in any, in the sequence of their events.
 pub fn in_state(connection: &dyn Connection, state: Option<&str>) -> Result<Vec<DeliveryRow>> {
     let (condition, given) = state.map_or(("", Vec::new()), |state| ("WHERE d.state = ?1", params![state].to_vec()));

@@ -96,6 +96,10 @@ impl<D: Database> History for D {
         Box::pin(self.look(move |connection| pages::deliveries(connection, &wanted, before, rows)))
     }
 
+    fn oldest(&self, wanted: DeliveryFilter, most: u32) -> StoreFuture<'_, Option<Vec<DeliveryId>>> {
+        Box::pin(self.look(move |connection| list::oldest(connection, &wanted, most)))
+    }
+
     fn sent(&self, delivery: DeliveryId) -> StoreFuture<'_, Option<SentMessage>> {
         Box::pin(self.look(move |connection| parts::sent(connection, delivery)))
     }

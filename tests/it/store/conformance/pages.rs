@@ -224,6 +224,31 @@ pub async fn what_was_sent_is_kept_byte_for_byte(place: Place) {
     assert_eq!(store.sent(DeliveryId(Uuid::nil())).await.expect("reading"), None);
 }
 
+pub async fn the_oldest_that_wait_or_are_dead_come_first_and_leave_when_they_are_changed(place: Place) {
+    let store = place.open(0).await;
+    let (mut dead, mut waiting) = (Vec::new(), Vec::new());
+    for number in 0..7 {
+        let channel = if number % 3 == 0 { "owner" } else { "kitchen" };
+        dead.push(one(&*store, placed(&format!("d{number}"), &[channel])).await);
+        tried(&*store, dead[number], 1, Outcome::Rejected, Step::Dead).await;
+        waiting.push(one(&*store, placed(&format!("w{number}"), &[channel])).await);
+    }
+    let of = |state: &str| DeliveryFilter { state: Some(state.to_owned()), ..DeliveryFilter::default() };
+    let oldest = async |filter, most| store.oldest(filter, most).await.expect("reading").expect("a state that is held");
+    assert_eq!(oldest(of("dead"), 3).await, dead[..3]);
+    assert_eq!(oldest(of("waiting"), 100).await, waiting);
+    let of_owner = DeliveryFilter { channel: Some("owner".to_owned()), ..of("waiting") };
+    assert_eq!(oldest(of_owner, 2).await, [waiting[0], waiting[3]]);
+    let nothing =
+        DeliveryFilter { kind: Some(Glob::new("order.cancelled")), source: Some("s".to_owned()), ..of("dead") };
+    assert_eq!(oldest(nothing, 3).await, []);
+    for wanted in [&dead[..3], &dead[3..6], &dead[6..], &[]] {
+        assert_eq!(oldest(of("dead"), 3).await, wanted, "a repeat goes on behind what was changed");
+        store.revive(wanted, at(20)).await.expect("changing");
+    }
+    assert_eq!(store.oldest(of("delivered"), 3).await.expect("reading"), None);
+}
+
 pub async fn two_who_ask_for_one_round_have_it_sent_once(place: Place) {
     let store = place.open(0).await;
     let id = one(&*store, placed("1", &["kitchen"])).await;
