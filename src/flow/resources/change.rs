@@ -69,9 +69,13 @@ pub struct CancelManyRequest {
     pub since: Option<Moment>,
     /// Made before then.
     pub until: Option<Moment>,
-    /// How many they are, as `/deliveries/count` said; where they are others meanwhile, nothing is done.
+    /// How many they are: `count` of `/deliveries/count` with the same filter.
     #[oai(validator(minimum(value = "0"), maximum(value = "1000000000")))]
     pub expected: u64,
+    /// Which ones they are: `token` of the same answer. Where the filter matches others by now, also where they are as many,
+    /// the answer is 409, and nothing is changed.
+    #[oai(validator(max_length = 200))]
+    pub token: String,
 }
 
 /// Which dead deliveries are to be sent once more together.
@@ -86,18 +90,32 @@ pub struct RedeliverManyRequest {
     pub since: Option<Moment>,
     /// Made before then.
     pub until: Option<Moment>,
-    /// How many they are, as `/deliveries/count?state=dead` said; where they are others meanwhile, nothing is done.
+    /// How many they are: `count` of `/deliveries/count?state=dead` with the same filter.
     #[oai(validator(minimum(value = "0"), maximum(value = "1000000000")))]
     pub expected: u64,
+    /// Which ones they are: `token` of the same answer. Where the filter matches others by now, also where they are as many,
+    /// the answer is 409, and nothing is changed.
+    #[oai(validator(max_length = 200))]
+    pub token: String,
 }
 
 /// How many deliveries a filter matches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Object)]
+#[derive(Clone, Debug, PartialEq, Eq, Object)]
 pub struct DeliveryCount {
     pub count: u64,
+    /// Stands for exactly those that are counted: `/deliveries/redeliver` and `/deliveries/cancel` change these and no others.
+    pub token: String,
     /// Whether that is all of them. Of those that are dead or wait the oldest 5000 are counted; of others the newest, up to as
     /// many, or fewer where that takes long.
     pub complete: bool,
+}
+
+/// Which deliveries whoever asks for a change takes for granted, as they were counted.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    pub count: u64,
+    /// Of the same count.
+    pub token: String,
 }
 
 /// What came of a change of many.
@@ -112,31 +130,35 @@ pub struct ManyOutcome {
 }
 
 impl CancelManyRequest {
-    pub fn query(self) -> DeliveryQuery {
+    /// Which deliveries, and what is taken for granted of them.
+    pub fn parts(self) -> (DeliveryQuery, Counted) {
         let state = match self.state {
             CancelledFrom::Waiting => DeliveryState::Waiting,
             CancelledFrom::Dead => DeliveryState::Dead,
         };
-        DeliveryQuery {
+        let query = DeliveryQuery {
             state: Some(state),
             channel: self.channel.map(|text| text.0),
             kind: self.kind.map(|text| text.0),
             source: self.source.map(|text| text.0),
             since: self.since.map(|at| at.0),
             until: self.until.map(|at| at.0),
-        }
+        };
+        (query, Counted { count: self.expected, token: self.token })
     }
 }
 
 impl RedeliverManyRequest {
-    pub fn query(self) -> DeliveryQuery {
-        DeliveryQuery {
+    /// Which deliveries, and what is taken for granted of them.
+    pub fn parts(self) -> (DeliveryQuery, Counted) {
+        let query = DeliveryQuery {
             state: Some(DeliveryState::Dead),
             channel: self.channel.map(|text| text.0),
             kind: self.kind.map(|text| text.0),
             source: self.source.map(|text| text.0),
             since: self.since.map(|at| at.0),
             until: self.until.map(|at| at.0),
-        }
+        };
+        (query, Counted { count: self.expected, token: self.token })
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::domain::event::DeliveryId;
 use crate::flow::changes;
-use crate::flow::resources::change::{ChangeOutcome, DeliveryCount, ManyOutcome};
+use crate::flow::resources::change::{ChangeOutcome, Counted, DeliveryCount, ManyOutcome};
 use crate::flow::resources::channel::{PauseOutcome, TestOutcome};
 use crate::flow::resources::delivery::DeliveryState;
 use crate::flow::resources::query::DeliveryQuery;
@@ -27,12 +28,24 @@ const PAGES: usize = 10;
 const PAGE: u32 = 500;
 /// So many are changed in one transaction, so that the daemon never waits for long.
 const LOT: usize = 500;
+/// So many bytes of a hash stand for the deliveries that were counted.
+const TOKEN: usize = 16;
 
 /// Those that a filter matches.
 struct Matching {
     ids: Vec<DeliveryId>,
     /// Whether that is all of them.
     is_complete: bool,
+}
+
+impl Matching {
+    /// Stands for these deliveries and no others.
+    fn token(&self) -> String {
+        let mut ids = self.ids.clone();
+        ids.sort_unstable();
+        let hash = ids.iter().fold(Sha256::new(), |hash, id| hash.chain_update(id.0.as_bytes())).finalize();
+        hex::encode(&hash[..TOKEN])
+    }
 }
 
 impl Resources {
@@ -59,14 +72,15 @@ impl Resources {
 
     /// How many deliveries a filter matches.
     pub async fn count(&self, filter: DeliveryQuery) -> Answer<DeliveryCount> {
-        let Matching { ids, is_complete } = self.matching(filter.into()).await?;
-        Ok(DeliveryCount { count: ids.len() as u64, complete: is_complete })
+        let matching = self.matching(filter.into()).await?;
+        let (count, token) = (matching.ids.len() as u64, matching.token());
+        Ok(DeliveryCount { count, token, complete: matching.is_complete })
     }
 
-    /// Sends dead deliveries once more that a filter matches, if they are as many as expected.
-    pub async fn redeliver_many(&self, filter: DeliveryQuery, expected: u64) -> Answer<ManyOutcome> {
+    /// Sends dead deliveries once more that a filter matches, if they are those that were counted.
+    pub async fn redeliver_many(&self, filter: DeliveryQuery, counted: Counted) -> Answer<ManyOutcome> {
         let filter = DeliveryQuery { state: Some(DeliveryState::Dead), ..filter };
-        let Matching { ids, is_complete } = self.expected(filter.into(), expected).await?;
+        let Matching { ids, is_complete } = self.counted(filter.into(), counted).await?;
         let mut changed = 0;
         for lot in ids.chunks(LOT) {
             changed += self.store.revive(lot, self.clock.now()).await?;
@@ -75,9 +89,9 @@ impl Resources {
         Ok(ManyOutcome { matched: ids.len() as u64, changed, complete: is_complete })
     }
 
-    /// Cancels deliveries that a filter matches, if they are as many as expected.
-    pub async fn cancel_many(&self, filter: DeliveryQuery, expected: u64) -> Answer<ManyOutcome> {
-        let Matching { ids, is_complete } = self.expected(filter.into(), expected).await?;
+    /// Cancels deliveries that a filter matches, if they are those that were counted.
+    pub async fn cancel_many(&self, filter: DeliveryQuery, counted: Counted) -> Answer<ManyOutcome> {
+        let Matching { ids, is_complete } = self.counted(filter.into(), counted).await?;
         let mut changed = 0;
         for lot in ids.chunks(LOT) {
             let meant: Vec<Meant> = lot.iter().map(|id| Meant::Delivery(*id)).collect();
@@ -88,14 +102,19 @@ impl Resources {
         Ok(ManyOutcome { matched: ids.len() as u64, changed, complete: is_complete })
     }
 
-    async fn expected(&self, filter: DeliveryFilter, expected: u64) -> Answer<Matching> {
+    async fn counted(&self, filter: DeliveryFilter, Counted { count, token }: Counted) -> Answer<Matching> {
         let matching = self.matching(filter).await?;
-        match matching.ids.len() as u64 {
-            count if count == expected => Ok(matching),
-            count => Err(ResourceError::Conflict(format!(
-                "{expected} deliveries were expected, and there are {count}; nothing was changed"
-            ))),
+        let now = matching.ids.len() as u64;
+        if now != count {
+            let text = format!("{count} deliveries were expected, and there are {now}; nothing was changed");
+            return Err(ResourceError::Conflict(text));
         }
+        if matching.token() != token {
+            let text =
+                format!("there are {now} deliveries, but not the same ones that were counted; nothing was changed");
+            return Err(ResourceError::Conflict(text));
+        }
+        Ok(matching)
     }
 
     async fn matching(&self, filter: DeliveryFilter) -> Answer<Matching> {

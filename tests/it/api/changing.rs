@@ -40,14 +40,44 @@ async fn many_are_changed_only_where_they_are_as_many_as_expected() {
     received(&scene, &daemon).await;
     let api = Api::beside(&scene, &text);
     let count = api.found("/deliveries/count?state=dead&channel=erp").await;
-    assert_eq!(count, json!({ "count": 3, "complete": true }));
-    let wrong = api.post("/deliveries/redeliver", r#"{"channel": "erp", "expected": 2}"#).await;
+    let token = count["token"].as_str().expect("a token");
+    assert_eq!(count, json!({ "count": 3, "complete": true, "token": token }));
+    let body = |expected: u64, token: &str| {
+        json!({ "state": "dead", "channel": "erp", "expected": expected, "token": token }).to_string()
+    };
+    let wrong = api.post("/deliveries/cancel", &body(2, token)).await;
     assert_eq!((wrong.status, wrong.kind.as_str()), (StatusCode::CONFLICT, "application/problem+json"));
-    assert_eq!(api.found("/deliveries/count?state=dead").await["count"], 3, "nothing was changed");
-    let cancelled = api.post("/deliveries/cancel", r#"{"state": "dead", "channel": "erp", "expected": 3}"#).await;
+    assert_eq!(api.found("/deliveries/count?state=dead").await, count, "nothing was changed");
+    let cancelled = api.post("/deliveries/cancel", &body(3, token)).await;
     assert_eq!(cancelled.json(), json!({ "matched": 3, "changed": 3, "complete": true }));
-    let again = api.post("/deliveries/cancel", r#"{"state": "dead", "channel": "erp", "expected": 3}"#).await;
+    let again = api.post("/deliveries/cancel", &body(3, token)).await;
     assert_eq!(again.status, StatusCode::CONFLICT, "the second press");
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_nobody_counted_is_not_changed_in_the_place_of_another() {
+    let scene = Scene::new(Rules::new()).await;
+    let (daemon, text) = running(&scene).await;
+    received(&scene, &daemon).await;
+    let api = Api::beside(&scene, &text);
+    let dead = api.found("/deliveries?state=dead").await;
+    let count = api.found("/deliveries/count?state=dead").await;
+    let gone = items(&dead)[0]["id"].as_str().expect("an id");
+    assert_eq!(api.post(&format!("/deliveries/{gone}/cancel"), "").await.json()["done"], true);
+    daemon.acknowledged(&keeta::placed(4, scene.hands.now())).await;
+    daemon.until(|rows| of(rows, "erp").iter().filter(|row| row.state == "dead").count() == 3).await;
+    let others = api.found("/deliveries/count?state=dead").await;
+    assert_eq!(others["count"], count["count"], "as many as before");
+    for address in ["/deliveries/cancel", "/deliveries/redeliver"] {
+        let mut body = json!({ "expected": 3, "token": count["token"] });
+        if address.ends_with("cancel") {
+            body["state"] = "dead".into();
+        }
+        let answer = api.post(address, &body.to_string()).await;
+        assert_eq!(answer.status, StatusCode::CONFLICT, "{address}: {}", answer.text);
+        assert_eq!(api.found("/deliveries/count?state=dead").await, others, "nothing was changed");
+    }
     daemon.stop().await;
 }
 
@@ -58,7 +88,9 @@ async fn dead_ones_go_out_once_more_together() {
     received(&scene, &daemon).await;
     let api = Api::beside(&scene, &text);
     scene.sandbox.clear_faults("erp");
-    let changed = api.post("/deliveries/redeliver", r#"{"kind": "order.*", "expected": 3}"#).await;
+    let count = api.found("/deliveries/count?state=dead&kind=order.*").await;
+    let body = json!({ "kind": "order.*", "expected": 3, "token": count["token"] });
+    let changed = api.post("/deliveries/redeliver", &body.to_string()).await;
     assert_eq!(changed.json(), json!({ "matched": 3, "changed": 3, "complete": true }));
     daemon.until(|rows| rows.iter().filter(|row| row.channel == "erp").all(|row| row.state == "delivered")).await;
     daemon.stop().await;

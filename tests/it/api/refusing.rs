@@ -47,6 +47,7 @@ async fn whatever_is_wrong_with_a_request_is_said_in_a_problem_document() {
         (post.clone(), format!("/deliveries/{nobody}/cancel"), None, 404),
         (post.clone(), "/deliveries/cancel".to_owned(), Some(r#"{"state": "delivered", "expected": 0}"#), 400),
         (post.clone(), "/deliveries/redeliver".to_owned(), Some(r#"{"channel": false, "expected": 0}"#), 400),
+        (post.clone(), "/deliveries/redeliver".to_owned(), Some(r#"{"expected": 0}"#), 400),
         (post.clone(), "/deliveries/redeliver".to_owned(), None, 415),
         (post.clone(), "/channels/nobody/test".to_owned(), None, 404),
         (post, "/channels/nobody/probe".to_owned(), None, 404),

@@ -97,15 +97,15 @@ impl DeliveriesApi {
         tag = "ApiSection::Deliveries"
     )]
     async fn redeliver_many(&self, request: Json<RedeliverManyRequest>) -> ApiAnswer<ManyOutcome> {
-        let expected = request.0.expected;
-        Ok(Json(self.0.redeliver_many(request.0.query(), expected).await?))
+        let (filter, counted) = request.0.parts();
+        Ok(Json(self.0.redeliver_many(filter, counted).await?))
     }
 
     /// Cancels deliveries that a filter matches, after a count
     #[oai(path = "/deliveries/cancel", method = "post", operation_id = "cancel_many", tag = "ApiSection::Deliveries")]
     async fn cancel_many(&self, request: Json<CancelManyRequest>) -> ApiAnswer<ManyOutcome> {
-        let expected = request.0.expected;
-        Ok(Json(self.0.cancel_many(request.0.query(), expected).await?))
+        let (filter, counted) = request.0.parts();
+        Ok(Json(self.0.cancel_many(filter, counted).await?))
     }
 }
 
