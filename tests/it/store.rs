@@ -4,6 +4,7 @@
 pub mod conformance;
 pub mod conversion;
 mod groups;
+mod look_ups;
 mod moving;
 pub mod plans;
 

@@ -32,6 +32,17 @@ pub trait Database: Send + Sync + 'static {
         read: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send;
 
+    /// As [`Database::look_at_once`], for whoever asks: nothing that is delivered waits for it.
+    ///
+    /// # Errors
+    /// As [`Database::look`].
+    fn look_up<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send {
+        self.look_at_once(read)
+    }
+
     /// Changes something in a transaction, or not at all.
     ///
     /// # Errors

@@ -41,7 +41,7 @@ use crate::store::sql::database::Database;
 use crate::store::sql::jobs::Jobs;
 use crate::store::sqlite::access::WriteAccess;
 use crate::store::sqlite::opening::{CHECK_FOR, CONVERTING, OpenError, Opened, PATIENCE, StorePlace};
-use crate::store::sqlite::read::Reader;
+use crate::store::sqlite::read::Readers;
 use crate::store::sqlite::writer::Writer;
 
 /// How many may wait to look; beyond it, whoever asks waits.
@@ -53,7 +53,7 @@ const STATEMENTS: usize = 128;
 
 /// One SQLite file, held by one daemon, or as a command uses it beside that.
 pub struct Sqlite {
-    reader: Reader,
+    readers: Readers,
     writer: WriteAccess,
     status: watch::Receiver<Status>,
     loss: Arc<Mutex<Option<Loss>>>,
@@ -96,9 +96,9 @@ impl Sqlite {
             }
             Err(OpenError::Never(error)) => return Err(error),
         };
-        let reader = match &opened {
-            Some(opened) => Reader::open(&opened.lock.path)?,
-            None => Reader::closed()?,
+        let readers = match &opened {
+            Some(opened) => Readers::open(&opened.lock.path)?,
+            None => Readers::closed()?,
         };
         let ended = CancellationToken::new();
         let end = ended.clone().drop_guard();
@@ -107,14 +107,14 @@ impl Sqlite {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.map_err(|error| StoreError::Unavailable(format!("no timer for the store: {error}")))?;
         let loss = Arc::new(Mutex::new(opened.as_ref().and_then(|opened| opened.loss.clone())));
-        let thread = Writer::new(place, (opened, converting), reader.clone(), status, loss.clone(), now);
+        let thread = Writer::new(place, (opened, converting), readers.clone(), status, loss.clone(), now);
         let commits = thread.commits.clone();
         spawn("store-write", move || {
             // Until its end no second daemon may write beside this one.
             thread.run(queue, &runtime);
             drop(end);
         })?;
-        Ok(Self { writer: WriteAccess::Thread(jobs), reader, status: seen, loss, commits })
+        Ok(Self { writer: WriteAccess::Thread(jobs), readers, status: seen, loss, commits })
     }
 
     /// Opens an existing file for a command, also beside the daemon that holds it.
@@ -125,7 +125,7 @@ impl Sqlite {
     pub fn open_beside(path: &Path) -> Result<Self, StoreError> {
         let (_, status) = watch::channel(Status::Ready(None));
         let writer = WriteAccess::beside(path.to_owned());
-        Ok(Self { reader: Reader::open(path)?, writer, status, loss: Arc::default(), commits: Arc::default() })
+        Ok(Self { readers: Readers::one(path)?, writer, status, loss: Arc::default(), commits: Arc::default() })
     }
 
     /// The writer's `journal_mode` and `synchronous`, as SQLite says them: a promise hangs on both.
@@ -146,14 +146,21 @@ impl Database for Sqlite {
         &self,
         read: impl FnOnce(&dyn sql::Connection) -> sql::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.reader.look(|connection| read(connection)).await
+        self.readers.delivering.look(|connection| read(connection)).await
     }
 
     async fn look_at_once<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn sql::Connection) -> sql::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.reader.look(|connection| read(&*connection.unchecked_transaction()?)).await
+        self.readers.delivering.look(|connection| read(&*connection.unchecked_transaction()?)).await
+    }
+
+    async fn look_up<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn sql::Connection) -> sql::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.asking.look(|connection| read(&*connection.unchecked_transaction()?)).await
     }
 
     async fn change<T: Send + 'static>(
@@ -209,7 +216,7 @@ impl Database for Sqlite {
 
     async fn close(&self) {
         self.writer.end().await;
-        self.reader.end().await;
+        self.readers.end().await;
     }
 }
 

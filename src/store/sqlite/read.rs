@@ -1,4 +1,4 @@
-//! The thread that looks at the store without changing it.
+//! The threads that look at the store without changing it: one for delivering, one for whoever asks.
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: there is no thread.
-    pub(super) fn closed() -> Result<Self, StoreError> {
+    fn closed() -> Result<Self, StoreError> {
         Self::start(None)
     }
 
@@ -52,7 +52,7 @@ impl Reader {
     }
 
     /// Lets go of the files, for the writer thread.
-    pub(super) fn close(&self) {
+    fn close(&self) {
         let (reply, closed) = oneshot::channel();
         if self.readings.blocking_send(Reading::Close(reply)).is_ok() {
             let _ = closed.blocking_recv();
@@ -60,7 +60,7 @@ impl Reader {
     }
 
     /// As [`Reader::close`], when the store is closed.
-    pub(super) async fn end(&self) {
+    async fn end(&self) {
         let (reply, closed) = oneshot::channel();
         if self.readings.send(Reading::Close(reply)).await.is_ok() {
             let _ = closed.await;
@@ -71,7 +71,7 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Reader::open`].
-    pub(super) fn reopen(&self, path: &Path) -> Result<(), StoreError> {
+    fn reopen(&self, path: &Path) -> Result<(), StoreError> {
         let (reply, opened) = oneshot::channel();
         self.readings.blocking_send(Reading::Open(path.to_owned(), reply)).map_err(|_| stopped())?;
         opened.blocking_recv().map_err(|_| stopped())?
@@ -93,6 +93,61 @@ impl Reader {
         });
         self.readings.send(Reading::Look(look)).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
+    }
+}
+
+/// The readers of a store. Whoever asks has one of their own, so that no answer holds up delivering.
+#[derive(Clone)]
+pub struct Readers {
+    pub(super) delivering: Reader,
+    pub(super) asking: Reader,
+}
+
+impl Readers {
+    /// As [`Reader::open`].
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self { delivering: Reader::open(path)?, asking: Reader::open(path)? })
+    }
+
+    /// As [`Readers::open`], of a store that cannot be opened yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: there is no thread.
+    pub(super) fn closed() -> Result<Self, StoreError> {
+        Ok(Self { delivering: Reader::closed()?, asking: Reader::closed()? })
+    }
+
+    /// One for everything, of a command, which delivers nothing.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub(super) fn one(path: &Path) -> Result<Self, StoreError> {
+        let reader = Reader::open(path)?;
+        Ok(Self { delivering: reader.clone(), asking: reader })
+    }
+
+    /// Lets go of the files, for the writer thread.
+    pub(super) fn close(&self) {
+        self.delivering.close();
+        self.asking.close();
+    }
+
+    /// As [`Readers::close`], when the store is closed.
+    pub(super) async fn end(&self) {
+        self.delivering.end().await;
+        self.asking.end().await;
+    }
+
+    /// Opens the files, for the writer thread.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub(super) fn reopen(&self, path: &Path) -> Result<(), StoreError> {
+        self.delivering.reopen(path)?;
+        self.asking.reopen(path)
     }
 }
 

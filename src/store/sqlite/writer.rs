@@ -22,7 +22,7 @@ use crate::store::sqlite::last_known::Newest;
 use crate::store::sqlite::opening::{
     CONVERTING, ConvertingStore, LookedThrough, OpenError, OpenStore, Opened, PATIENCE, SHORT_PATIENCE, StorePlace,
 };
-use crate::store::sqlite::read::Reader;
+use crate::store::sqlite::read::Readers;
 use crate::store::sqlite::{conversion, opening, wal};
 
 /// How many jobs share a transaction at most.
@@ -43,7 +43,7 @@ pub struct Writer {
     converting: Option<ConvertingStore>,
     /// When it was last said how far that has come.
     said_at: Instant,
-    reader: Reader,
+    readers: Readers,
     status: watch::Sender<Status>,
     /// What time it was, and since when it passes.
     now: (Timestamp, Instant),
@@ -70,7 +70,7 @@ impl Writer {
     pub fn new(
         place: StorePlace,
         (opened, converting): (Option<OpenStore>, Option<ConvertingStore>),
-        reader: Reader,
+        readers: Readers,
         status: watch::Sender<Status>,
         loss: Arc<Mutex<Option<Loss>>>,
         now: Timestamp,
@@ -84,7 +84,7 @@ impl Writer {
             opened,
             converting,
             said_at: begun,
-            reader,
+            readers,
             status,
             now: (now, begun),
             looked_at: begun,
@@ -271,7 +271,7 @@ impl Writer {
 
     fn take(&mut self, opened: Result<OpenStore, OpenError>) {
         let opened = opened.and_then(|opened| {
-            self.reader.reopen(&opened.lock.path).map_err(OpenError::Never)?;
+            self.readers.reopen(&opened.lock.path).map_err(OpenError::Never)?;
             let _ = opened.connection.busy_timeout(PATIENCE);
             self.loss.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&opened.loss);
             Ok(opened)
@@ -326,7 +326,7 @@ impl Writer {
                 return Err(stuck(&format!("and what it held cannot be taken over ({error}); restart orderbell")));
             }
         }
-        self.reader.close();
+        self.readers.close();
         let Some(OpenStore { connection, files, lock, last_known, loss, looked }) = self.opened.take() else {
             return Ok(());
         };
@@ -335,7 +335,7 @@ impl Writer {
         wal::set_aside(&lock.path).map_err(|error| stuck(&format!("and cannot be set aside: {error}")))?;
         let reopened = self.place.reopen(&lock).map_err(|failure| failure.into_error().to_string());
         let (connection, files) = reopened.map_err(|error| stuck(&error))?;
-        self.reader.reopen(&lock.path).map_err(|error| stuck(&error.to_string()))?;
+        self.readers.reopen(&lock.path).map_err(|error| stuck(&error.to_string()))?;
         self.opened = Some(OpenStore { connection, files, lock, last_known, loss, looked });
         tracing::warn!(
             "the write-ahead log of {path} was removed or replaced under the daemon; nothing was lost, and it was made anew"

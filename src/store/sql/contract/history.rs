@@ -18,11 +18,11 @@ use crate::store::sql::{change, due, find, history, list, named, pages, parts, r
 impl<D: Database> History for D {
     fn history(&self, question: Question) -> StoreFuture<'_, FoundHistory> {
         // One state of the store, although it is read in several steps and the daemon goes on meanwhile.
-        Box::pin(self.look_at_once(move |connection| history::history(connection, &question)))
+        Box::pin(self.look_up(move |connection| history::history(connection, &question)))
     }
 
     fn holds(&self) -> StoreFuture<'_, FoundHistory> {
-        Box::pin(self.look(|connection| history::with_holds(connection, HistoryAnswer::Nothing)))
+        Box::pin(self.look_up(|connection| history::with_holds(connection, HistoryAnswer::Nothing)))
     }
 
     fn event(&self, event: EventId) -> StoreFuture<'_, Option<Event>> {
@@ -40,7 +40,7 @@ impl<D: Database> History for D {
 
     fn orders(&self, asked: &str) -> StoreFuture<'_, Vec<(String, String)>> {
         let asked = asked.to_owned();
-        Box::pin(self.look(move |connection| find::orders(connection, &asked)))
+        Box::pin(self.look_up(move |connection| find::orders(connection, &asked)))
     }
 
     fn knows_channel(&self, channel: &str) -> StoreFuture<'_, bool> {
@@ -50,19 +50,19 @@ impl<D: Database> History for D {
 
     fn deliveries(&self, state: Option<&str>) -> StoreFuture<'_, Vec<DeliveryRow>> {
         let state = state.map(str::to_owned);
-        Box::pin(self.look(move |connection| list::in_state(connection, state.as_deref())))
+        Box::pin(self.look_up(move |connection| list::in_state(connection, state.as_deref())))
     }
 
     fn count(&self, wanted: DeliveryFilter) -> StoreFuture<'_, u64> {
-        Box::pin(self.look(move |connection| list::count(connection, &wanted)))
+        Box::pin(self.look_up(move |connection| list::count(connection, &wanted)))
     }
 
     fn first_of_newest(&self, wanted: DeliveryFilter, newest: u64) -> StoreFuture<'_, Option<DeliveryId>> {
-        Box::pin(self.look(move |connection| list::first_of_newest(connection, &wanted, newest)))
+        Box::pin(self.look_up(move |connection| list::first_of_newest(connection, &wanted, newest)))
     }
 
     fn page(&self, wanted: DeliveryFilter, start: Start, rows: u32) -> StoreFuture<'_, Vec<DeliveryRow>> {
-        Box::pin(self.look(move |connection| list::page(connection, &wanted, start, rows)))
+        Box::pin(self.look_up(move |connection| list::page(connection, &wanted, start, rows)))
     }
 
     fn events_page(
@@ -71,11 +71,11 @@ impl<D: Database> History for D {
         before: Option<i64>,
         rows: u32,
     ) -> StoreFuture<'_, ListPage<ListedEvent, i64>> {
-        Box::pin(self.look(move |connection| pages::events(connection, &wanted, before, rows)))
+        Box::pin(self.look_up(move |connection| pages::events(connection, &wanted, before, rows)))
     }
 
     fn events_after(&self, seq: i64, rows: u32) -> StoreFuture<'_, Vec<ListedEvent>> {
-        Box::pin(self.look(move |connection| pages::events_after(connection, seq, rows)))
+        Box::pin(self.look_up(move |connection| pages::events_after(connection, seq, rows)))
     }
 
     fn orders_page(
@@ -84,7 +84,7 @@ impl<D: Database> History for D {
         before: Option<i64>,
         rows: u32,
     ) -> StoreFuture<'_, ListPage<ListedOrder, i64>> {
-        Box::pin(self.look(move |connection| pages::orders(connection, &wanted, before, rows)))
+        Box::pin(self.look_up(move |connection| pages::orders(connection, &wanted, before, rows)))
     }
 
     fn deliveries_page(
@@ -93,7 +93,7 @@ impl<D: Database> History for D {
         before: Option<DeliveryId>,
         rows: u32,
     ) -> StoreFuture<'_, DeliveryPage> {
-        Box::pin(self.look(move |connection| pages::deliveries(connection, &wanted, before, rows)))
+        Box::pin(self.look_up(move |connection| pages::deliveries(connection, &wanted, before, rows)))
     }
 
     fn oldest(&self, wanted: DeliveryFilter, most: u32) -> StoreFuture<'_, Option<Vec<DeliveryId>>> {
@@ -101,18 +101,18 @@ impl<D: Database> History for D {
     }
 
     fn sent(&self, delivery: DeliveryId) -> StoreFuture<'_, Option<SentMessage>> {
-        Box::pin(self.look(move |connection| parts::sent(connection, delivery)))
+        Box::pin(self.look_up(move |connection| parts::sent(connection, delivery)))
     }
 
     fn channel_loads(&self, channels: Vec<String>) -> StoreFuture<'_, Vec<ChannelLoad>> {
         Box::pin(
-            self.look(move |connection| channels.iter().map(|name| states::of_channel(connection, name)).collect()),
+            self.look_up(move |connection| channels.iter().map(|name| states::of_channel(connection, name)).collect()),
         )
     }
 
     fn source_states(&self, sources: Vec<String>, since: Timestamp) -> StoreFuture<'_, Vec<SourceState>> {
         Box::pin(
-            self.look(move |connection| {
+            self.look_up(move |connection| {
                 sources.iter().map(|name| states::of_source(connection, name, since)).collect()
             }),
         )
@@ -120,12 +120,12 @@ impl<D: Database> History for D {
 
     fn short_names(&self, rows: &[DeliveryRow]) -> StoreFuture<'_, Vec<ShortName>> {
         let rows: Vec<_> = rows.iter().map(|row| (row.id, row.source.clone(), row.order.clone())).collect();
-        Box::pin(self.look(move |connection| rows.iter().map(|row| list::short_name(connection, row)).collect()))
+        Box::pin(self.look_up(move |connection| rows.iter().map(|row| list::short_name(connection, row)).collect()))
     }
 
     fn resolve(&self, request: ChangeRequest, names: &[String]) -> StoreFuture<'_, Vec<Meant>> {
         let names = names.to_owned();
-        Box::pin(self.look(move |connection| named::resolve(connection, request, &names)))
+        Box::pin(self.look_up(move |connection| named::resolve(connection, request, &names)))
     }
 
     fn make_changes(
@@ -149,7 +149,7 @@ impl<D: Database> History for D {
 
     fn dead(&self, channel: Option<&str>) -> StoreFuture<'_, Vec<DeliveryId>> {
         let channel = channel.map(str::to_owned);
-        Box::pin(self.look(move |connection| change::dead(connection, channel.as_deref())))
+        Box::pin(self.look_up(move |connection| change::dead(connection, channel.as_deref())))
     }
 
     fn revive(&self, dead: &[DeliveryId], now: Timestamp) -> StoreFuture<'_, u64> {

@@ -15,7 +15,7 @@ use crate::store::sql::report;
 
 impl<D: Database> Reports for D {
     fn report_facts(&self, scope: Scope) -> StoreFuture<'_, Facts> {
-        Box::pin(self.look_at_once(move |connection| report::facts(connection, &scope)))
+        Box::pin(self.look_up(move |connection| report::facts(connection, &scope)))
     }
 
     fn first_arrival(&self) -> StoreFuture<'_, Option<Timestamp>> {
@@ -48,7 +48,7 @@ impl<D: Database> Reports for D {
 
     fn report_history(&self, report: &str, newest: u32) -> StoreFuture<'_, ReportHistory> {
         let report = report.to_owned();
-        Box::pin(self.look_at_once(move |connection| report::history::of_report(connection, &report, newest)))
+        Box::pin(self.look_up(move |connection| report::history::of_report(connection, &report, newest)))
     }
 
     fn report_table(&self, report: EventId) -> StoreFuture<'_, Option<String>> {
