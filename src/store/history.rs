@@ -13,7 +13,7 @@ use crate::domain::event::{DeliveryId, Event, EventId};
 use crate::domain::order::Order;
 use crate::store::StoreFuture;
 use crate::store::history::change::{ChangeRequest, ChangeResult, Meant};
-use crate::store::history::found::{FoundHistory, Question};
+use crate::store::history::found::{EventHistory, FoundHistory, OrderHistory, Question};
 use crate::store::history::list::{DeliveryFilter, DeliveryRow, ShortName, Start};
 use crate::store::history::pages::{
     ChannelLoad, DeliveryPage, EventFilter, ListPage, ListedEvent, ListedOrder, OrderFilter, SentMessage, SourceState,
@@ -26,6 +26,15 @@ use crate::store::history::pages::{
 pub trait History: Send + Sync {
     /// Everything that is remembered of what a person asks for, as of one moment.
     fn history(&self, question: Question) -> StoreFuture<'_, FoundHistory>;
+
+    /// An event by its key, with what became of it.
+    fn event_history(&self, event: EventId) -> StoreFuture<'_, Option<EventHistory>>;
+
+    /// A delivery by its key: its event with that one alone.
+    fn delivery_history(&self, delivery: DeliveryId) -> StoreFuture<'_, Option<EventHistory>>;
+
+    /// An order by its key, where there are events about it.
+    fn order_history(&self, source: &str, number: &str) -> StoreFuture<'_, Option<OrderHistory>>;
 
     /// What holds deliveries back at this moment, and nothing else.
     fn holds(&self) -> StoreFuture<'_, FoundHistory>;

@@ -1,5 +1,6 @@
 //! The API as programs see it: what it answers, pages, refuses and changes, and that its document says so.
 
+mod bounds;
 mod changing;
 mod reading;
 mod refusing;

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use poem_openapi::types::Any;
 use uuid::Uuid;
 
-use crate::domain::event::DeliveryId;
+use crate::domain::event::{DeliveryId, EventId};
 use crate::domain::figures;
 use crate::domain::figures::facts::Scope;
 use crate::flow::resources::channel::{ChannelList, ChannelStatus};
@@ -23,7 +23,7 @@ use crate::flow::why::NoStory;
 use crate::flow::why::setting::Setting;
 use crate::flow::why::timeline::Verbosity;
 use crate::flow::{reports, why};
-use crate::store::history::found::{HistoryAnswer, Question};
+use crate::store::history::found::Question;
 use crate::store::history::pages::ListPage;
 
 type Answer<T> = Result<T, ResourceError>;
@@ -52,10 +52,8 @@ impl Resources {
     }
 
     pub async fn event(&self, id: Uuid) -> Answer<EventDetail> {
-        match self.found(id.to_string()).await? {
-            HistoryAnswer::Event(history) if history.event.id.0 == id => Ok(EventDetail::from(&history)),
-            _ => Err(ResourceError::Missing("such event".to_owned())),
-        }
+        let found = self.store.event_history(EventId(id)).await?;
+        found.as_ref().map(EventDetail::from).ok_or_else(|| ResourceError::Missing("such event".to_owned()))
     }
 
     pub async fn orders(&self, filter: OrderQuery, page: PageRequest) -> Answer<OrderPage> {
@@ -66,14 +64,8 @@ impl Resources {
     }
 
     pub async fn order(&self, source: &str, number: &str) -> Answer<OrderDetail> {
-        let found = self.found(format!("{source}/{number}")).await?;
-        let order = match &found {
-            HistoryAnswer::Orders { orders, .. } => {
-                orders.iter().find(|order| order.source == source && order.number == number)
-            }
-            _ => None,
-        };
-        order.map(OrderDetail::from).ok_or_else(|| ResourceError::Missing("such order".to_owned()))
+        let found = self.store.order_history(source, number).await?;
+        found.as_ref().map(OrderDetail::from).ok_or_else(|| ResourceError::Missing("such order".to_owned()))
     }
 
     pub async fn deliveries(&self, filter: DeliveryQuery, page: PageRequest) -> Answer<DeliveryList> {
@@ -85,7 +77,7 @@ impl Resources {
 
     pub async fn delivery(&self, id: Uuid) -> Answer<DeliveryDetail> {
         let missing = || ResourceError::Missing("such delivery".to_owned());
-        let HistoryAnswer::Delivery(history) = self.found(id.to_string()).await? else { return Err(missing()) };
+        let history = self.store.delivery_history(DeliveryId(id)).await?.ok_or_else(missing)?;
         let sent = self.store.sent(DeliveryId(id)).await?.ok_or_else(missing)?;
         let (config, now) = (self.config(), self.clock.now());
         let setting = Setting { config: &config, now };
@@ -183,11 +175,6 @@ impl Resources {
             story: Any(why::timeline::json(&story, &config.timezone)),
             text: why::timeline::text(&story, &config.timezone, Verbosity::All),
         })
-    }
-
-    async fn found(&self, asked: String) -> Answer<HistoryAnswer> {
-        let question = Question { asked, sources: Vec::new(), around: None, limit: 0 };
-        Ok(self.store.history(question).await?.found)
     }
 }
 

@@ -55,8 +55,8 @@ pub fn sentence(text: &str) -> String {
 fn end(source: &SourceHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     let ago = |at| span(setting.now.duration_since(at));
     let mut lines = Vec::new();
-    lines.push(match &source.believed {
-        Some(webhook) => TimelineEntry::says(format!(
+    lines.push(match (&source.believed, source.looked_at) {
+        (Some(webhook), _) => TimelineEntry::says(format!(
             "The last one that was believed came on {}, {} ago: {}, event {}.",
             setting.time(webhook.at),
             ago(webhook.at),
@@ -65,7 +65,10 @@ fn end(source: &SourceHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
         ))
         .with("event", webhook.event.to_string())
         .with("believed_at", webhook.at.to_string()),
-        None => TimelineEntry::says("None was ever believed, as far as the store goes back."),
+        (None, Some(most)) => TimelineEntry::says(format!(
+            "None was believed among the newest {most} webhooks of all sources; older ones were not looked at."
+        )),
+        (None, None) => TimelineEntry::says("None was ever believed, as far as the store goes back."),
     });
     for (number, webhook) in source.unproven.iter().enumerate() {
         let some = match &source.believed {

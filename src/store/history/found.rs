@@ -191,6 +191,8 @@ pub struct SourceHistory {
     pub refusals: u64,
     /// The newest webhook that was believed.
     pub believed: Option<ReceivedWebhook>,
+    /// Where there is none of that: it was looked for among so many of the newest of all sources, and there are older ones.
+    pub looked_at: Option<u32>,
     /// The newest whose signature fitted none of the recipes, and that were kept and delivered to nobody: a few of the last
     /// days, the newest first, whatever was believed since; else one that is newer than that.
     pub unproven: Vec<ReceivedWebhook>,

@@ -15,6 +15,8 @@ const REPORTS: &str = "report.";
 /// So many orders of one short number are shown, and so many candidates for an id.
 const SHOWN: usize = 5;
 const CANDIDATES: u32 = 20;
+/// Among so many of what nobody proved is looked for a short number: each has to be unpacked.
+const LOOKED_INTO: u32 = 1_000;
 
 /// What was meant.
 pub enum FoundId {
@@ -101,12 +103,14 @@ pub fn by_short_number(connection: &dyn Connection, number: &str) -> Result<Vec<
     if known.is_empty() { unproven_by_short_number(connection, number) } else { Ok(known) }
 }
 
-/// What nobody proved makes no order.
+/// What nobody proved makes no order; of that, the newest.
 fn unproven_by_short_number(connection: &dyn Connection, number: &str) -> Result<Vec<(String, String)>> {
-    let sql = "SELECT source, order_number, packed FROM events WHERE unproven = 1 AND order_number IS NOT NULL
-        ORDER BY seq DESC";
+    let sql = "SELECT newest.source, newest.order_number, newest.packed FROM (
+        SELECT received_at, seq, source, order_number, packed FROM events INDEXED BY events_unproven
+        WHERE received_at >= ?1 AND unproven = 1 ORDER BY received_at DESC LIMIT ?2) newest
+        WHERE newest.order_number IS NOT NULL ORDER BY newest.received_at DESC, newest.seq DESC";
     let (mut all, mut known) = (Vec::new(), BTreeSet::new());
-    connection.query(sql, &[], &mut |row| {
+    connection.query(sql, params![i64::MIN, LOOKED_INTO], &mut |row| {
         let order: (String, String) = (row.get(0)?, row.get(1)?);
         let event: Event = row.packed(2)?;
         let is_it = event.order.is_some_and(|order| order.short_number.as_deref() == Some(number));

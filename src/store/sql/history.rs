@@ -9,7 +9,7 @@ use crate::store::history::found::{
 };
 use crate::store::ingest::RefusedWebhook;
 use crate::store::sql::find::FoundId;
-use crate::store::sql::{Connection, Result, Row, find, params, pausing, record, report};
+use crate::store::sql::{Connection, Result, Row, find, params, pausing, record, report, states};
 
 /// What is remembered of what a person asks for.
 pub fn history(connection: &dyn Connection, question: &Question) -> Result<FoundHistory> {
@@ -23,13 +23,9 @@ pub fn history(connection: &dyn Connection, question: &Question) -> Result<Found
             HistoryAnswer::Orders { orders: orders.collect::<Result<_>>()?, more }
         }
         FoundId::Event(id) => event(connection, id)?.map_or(HistoryAnswer::Nothing, HistoryAnswer::Event),
-        FoundId::Delivery(id, of) => match event(connection, of)? {
-            Some(mut history) => {
-                history.deliveries.retain(|delivery| delivery.id == id);
-                HistoryAnswer::Delivery(history)
-            }
-            None => HistoryAnswer::Nothing,
-        },
+        FoundId::Delivery(id, of) => {
+            of_event(connection, id, of)?.map_or(HistoryAnswer::Nothing, HistoryAnswer::Delivery)
+        }
     };
     with_holds(connection, found)
 }
@@ -52,6 +48,27 @@ fn of_order(connection: &dyn Connection, source: &str, number: &str) -> Result<O
     let events = connection.all(sql, params![source, number], event_of)?;
     let events = events.into_iter().map(|event| with_deliveries(connection, event)).collect::<Result<_>>()?;
     Ok(OrderHistory { source: source.to_owned(), number: number.to_owned(), order, events })
+}
+
+/// One order by its key, where there are events about it.
+pub fn order(connection: &dyn Connection, source: &str, number: &str) -> Result<Option<OrderHistory>> {
+    let history = of_order(connection, source, number)?;
+    Ok(Some(history).filter(|history| !history.events.is_empty()))
+}
+
+/// One delivery by its key: its event with that one alone.
+pub fn delivery(connection: &dyn Connection, id: DeliveryId) -> Result<Option<EventHistory>> {
+    let sql = "SELECT event FROM deliveries WHERE id = ?1";
+    let of: Option<EventId> = connection.optional(sql, params![id], |row| row.get(0))?;
+    of.map_or(Ok(None), |of| of_event(connection, id, of))
+}
+
+fn of_event(connection: &dyn Connection, id: DeliveryId, of: EventId) -> Result<Option<EventHistory>> {
+    let mut found = event(connection, of)?;
+    if let Some(history) = &mut found {
+        history.deliveries.retain(|delivery| delivery.id == id);
+    }
+    Ok(found)
 }
 
 /// One event with its deliveries.
@@ -200,18 +217,29 @@ fn of_source(connection: &dyn Connection, source: &str, question: &Question) -> 
     let (believed, newer) = newest(connection, source)?;
     let unproven = unproven(connection, source)?;
     let unproven = if unproven.is_empty() { newer.into_iter().collect() } else { unproven };
-    Ok(SourceHistory { source: source.to_owned(), refused, refusals, believed, unproven, sign_of_life })
+    let looked_at = if believed.is_none() { looked_at(connection)? } else { None };
+    Ok(SourceHistory { source: source.to_owned(), refused, refusals, believed, looked_at, unproven, sign_of_life })
 }
 
-/// The newest webhook of a source that was believed, and a newer one that was not, as far as it was kept.
+/// Among so many of the newest events of all sources is looked for the newest of one; `None` where these are all.
+fn looked_at(connection: &dyn Connection) -> Result<Option<u32>> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM events WHERE seq < ?1 LIMIT ?2) counted";
+    let counted: u32 = connection.one(sql, params![i64::MAX, states::LOOKED_AT + 1], |row| row.get(0))?;
+    Ok(Some(states::LOOKED_AT).filter(|most| counted > *most))
+}
+
+/// The newest webhook of a source that was believed, and a newer one that was not, as far as it was kept, among the newest.
 fn newest(connection: &dyn Connection, source: &str) -> Result<(Option<ReceivedWebhook>, Option<ReceivedWebhook>)> {
-    let sql =
-        "SELECT id, kind, received_at, seq FROM events WHERE source = ?1 AND unproven = 0 ORDER BY seq DESC LIMIT 1";
-    let believed = connection.optional(sql, params![source], |row| Ok((webhook(row)?, row.get::<i64>(3)?)))?;
+    let sql = "SELECT newest.id, newest.kind, newest.received_at, newest.seq FROM (
+        SELECT id, kind, received_at, seq, source, unproven FROM events WHERE seq < ?2 ORDER BY seq DESC LIMIT ?3) newest
+        WHERE newest.source = ?1 AND newest.unproven = 0 ORDER BY newest.seq DESC LIMIT 1";
+    let believed = connection
+        .optional(sql, params![source, i64::MAX, states::LOOKED_AT], |row| Ok((webhook(row)?, row.get::<i64>(3)?)))?;
     let seq = believed.as_ref().map_or(0, |(_, seq)| *seq);
-    let sql = "SELECT id, kind, received_at FROM events
-        WHERE source = ?1 AND unproven = 1 AND seq > ?2 ORDER BY seq DESC LIMIT 1";
-    let unproven = connection.optional(sql, params![source, seq], webhook)?;
+    let sql = "SELECT newest.id, newest.kind, newest.received_at FROM (
+        SELECT id, kind, received_at, seq, source, unproven FROM events WHERE seq > ?2 ORDER BY seq DESC LIMIT ?3) newest
+        WHERE newest.source = ?1 AND newest.unproven = 1 ORDER BY newest.seq DESC LIMIT 1";
+    let unproven = connection.optional(sql, params![source, seq, states::LOOKED_AT], webhook)?;
     Ok((believed.map(|(webhook, _)| webhook), unproven))
 }
 

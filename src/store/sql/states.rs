@@ -11,7 +11,7 @@ use crate::store::sql::{Connection, Result, due, params};
 /// Of the newest events of all sources, so many are counted.
 const COUNTED_EVENTS: u32 = 100_000;
 /// And among so many is looked for the newest one of a source.
-const LOOKED_AT: u32 = 10_000;
+pub const LOOKED_AT: u32 = 10_000;
 
 pub fn of_channel(connection: &dyn Connection, channel: &str) -> Result<ChannelLoad> {
     let sql = "SELECT count(*) FROM (

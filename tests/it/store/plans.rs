@@ -9,7 +9,7 @@ use crate::store::conformance::scene::at;
 use crate::support::stores;
 
 /// Below `src/store/sql`.
-pub const FILES: [&str; 16] = [
+pub const FILES: [&str; 18] = [
     "record",
     "dedupe",
     "due",
@@ -26,11 +26,13 @@ pub const FILES: [&str; 16] = [
     "pages",
     "states",
     "take_over",
+    "find",
+    "history",
 ];
 
 /// What may be gone through: a table of a row for each channel, credential or slot; what was found before; an index that
 /// holds nothing but what is wanted.
-const SMALL: [&str; 11] = [
+const SMALL: [&str; 12] = [
     "SCAN parked_channels",
     "SCAN paused_channels",
     "SCAN credentials",
@@ -39,6 +41,8 @@ const SMALL: [&str; 11] = [
     // What a LIMIT has cut.
     "SCAN counted",
     "SCAN newest",
+    // The sources, of which there are few.
+    "SCAN known",
     "SCAN first",
     "SCAN instead",
     "SCAN attempts USING INDEX attempts_open",

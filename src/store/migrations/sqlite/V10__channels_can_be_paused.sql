@@ -9,3 +9,6 @@ CREATE TABLE paused_channels (
 -- Under which lease an attempt was begun, null where its daemon had none: as long as that lease runs, its holder is making the
 -- attempt, and whoever works the channel under another one leaves it alone.
 ALTER TABLE attempts ADD COLUMN lease TEXT;
+
+-- The orders of a number that people call out, the newest first.
+CREATE INDEX orders_by_short_number ON orders (short_number, seq) WHERE short_number IS NOT NULL;

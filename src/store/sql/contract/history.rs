@@ -7,7 +7,7 @@ use crate::domain::order::Order;
 use crate::store::StoreFuture;
 use crate::store::history::History;
 use crate::store::history::change::{ChangeRequest, ChangeResult, Meant};
-use crate::store::history::found::{FoundHistory, HistoryAnswer, Question};
+use crate::store::history::found::{EventHistory, FoundHistory, HistoryAnswer, OrderHistory, Question};
 use crate::store::history::list::{DeliveryFilter, DeliveryRow, ShortName, Start};
 use crate::store::history::pages::{
     ChannelLoad, DeliveryPage, EventFilter, ListPage, ListedEvent, ListedOrder, OrderFilter, SentMessage, SourceState,
@@ -19,6 +19,19 @@ impl<D: Database> History for D {
     fn history(&self, question: Question) -> StoreFuture<'_, FoundHistory> {
         // One state of the store, although it is read in several steps and the daemon goes on meanwhile.
         Box::pin(self.look_up(move |connection| history::history(connection, &question)))
+    }
+
+    fn event_history(&self, event: EventId) -> StoreFuture<'_, Option<EventHistory>> {
+        Box::pin(self.look_up(move |connection| history::event(connection, event)))
+    }
+
+    fn delivery_history(&self, delivery: DeliveryId) -> StoreFuture<'_, Option<EventHistory>> {
+        Box::pin(self.look_up(move |connection| history::delivery(connection, delivery)))
+    }
+
+    fn order_history(&self, source: &str, number: &str) -> StoreFuture<'_, Option<OrderHistory>> {
+        let (source, number) = (source.to_owned(), number.to_owned());
+        Box::pin(self.look_up(move |connection| history::order(connection, &source, &number)))
     }
 
     fn holds(&self) -> StoreFuture<'_, FoundHistory> {
