@@ -57,7 +57,11 @@ pub fn resources(store: Arc<dyn Store>, config: Config, clock: Clock) -> Resourc
 
 impl Api {
     pub fn on(store: Arc<dyn Store>, config: Config, now: Timestamp) -> Self {
-        let resources = resources(store, config, Clock::new(move || now));
+        Self::by_clock(store, config, Clock::new(move || now))
+    }
+
+    fn by_clock(store: Arc<dyn Store>, config: Config, clock: Clock) -> Self {
+        let resources = resources(store, config, clock);
         let caller = Caller { name: "ann".into(), access: Access::Write };
         let routes = Route::new().nest(api::ADDRESS, api::routes(&resources)).data(caller).map_to_response();
         let whole = routes.catch_all_error(|error| async move { Problem::of(&error).into_response() });
@@ -68,6 +72,12 @@ impl Api {
     pub fn beside(scene: &Scene, text: &str) -> Self {
         let store = crate::support::stores::open_beside(&scene.store()).expect("the store opens");
         Self::on(store, scene.config(text), scene.hands.now())
+    }
+
+    /// As [`Api::beside`], by the clock of the scene as it goes on.
+    pub fn going(scene: &Scene, text: &str) -> Self {
+        let store = crate::support::stores::open_beside(&scene.store()).expect("the store opens");
+        Self::by_clock(store, scene.config(text), scene.hands.clock())
     }
 
     pub async fn ask(&self, method: Method, path: &str, body: Option<&str>) -> Answered {

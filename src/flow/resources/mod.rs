@@ -14,6 +14,7 @@ pub mod query;
 mod read;
 pub mod report;
 pub mod source;
+mod source_states;
 pub mod stream;
 pub mod values;
 
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::flow::config_summary::ConfigSummary;
 use crate::flow::notifier::Notifier;
+use crate::flow::resources::source_states::SourceStates;
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::{Clock, Current};
 use crate::store::{Store, StoreError};
@@ -43,6 +45,7 @@ pub struct Resources {
     /// The channels to which a test is under way.
     testing: Arc<Mutex<BTreeSet<String>>>,
     streams: Arc<Semaphore>,
+    source_states: Arc<SourceStates>,
 }
 
 impl Resources {
@@ -54,7 +57,7 @@ impl Resources {
         stop: CancellationToken,
     ) -> Self {
         let (testing, streams) = (Arc::default(), Arc::new(Semaphore::new(STREAMS)));
-        Self { store, routing, notifier, clock, stop, testing, streams }
+        Self { store, routing, notifier, clock, stop, testing, streams, source_states: Arc::default() }
     }
 }
 

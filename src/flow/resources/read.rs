@@ -1,7 +1,7 @@
 //! Reading: lists page by page, and single things with all that is remembered of them.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
 use poem_openapi::types::Any;
 use uuid::Uuid;
 
@@ -28,8 +28,6 @@ use crate::store::history::pages::ListPage;
 
 type Answer<T> = Result<T, ResourceError>;
 
-/// Of the signatures of a source, those of so long are counted.
-const COUNTED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// So many of a report's runs are shown.
 const RUNS: u32 = 10;
 
@@ -110,8 +108,7 @@ impl Resources {
     pub async fn sources(&self) -> Answer<SourceList> {
         let routing = self.routing.get();
         let names: Vec<String> = routing.endpoints.keys().cloned().collect();
-        let since = self.clock.now().checked_sub(COUNTED_FOR).unwrap_or(Timestamp::MIN);
-        let states = self.store.source_states(names, since).await?;
+        let states = self.source_states.get(&*self.store, names, self.clock.now()).await?;
         let status = |((name, endpoint), state): ((&String, _), _)| SourceStatus::of(name, endpoint, state);
         Ok(SourceList { items: routing.endpoints.iter().zip(states).map(status).collect() })
     }

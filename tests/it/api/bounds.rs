@@ -1,11 +1,13 @@
-//! What a request costs at most: what is not there is looked for by its key, or among so many.
+//! What a request costs at most: what is not there is looked for by its key, or among so many, and what is costly is read once
+//! for all who ask.
 
+use jiff::SignedDuration;
 use orderbell::sandbox::rules::Rules;
 use poem::http::StatusCode;
 
 use crate::api::Api;
-use crate::api::reading::{received, running};
-use crate::support::Scene;
+use crate::api::reading::{items, received, running};
+use crate::support::{Scene, keeta};
 
 const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 
@@ -42,5 +44,31 @@ async fn what_is_not_there_is_looked_for_by_its_key_or_among_so_many() {
     let why = api.found("/why?about=keeta").await;
     let words = "None was believed among the newest 10000 webhooks of all sources; older ones were not looked at.";
     assert!(why["text"].as_str().is_some_and(|text| text.contains(words)), "{}", why["text"]);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_of_sources_is_counted_once_for_all_who_ask_within_two_seconds() {
+    let scene = Scene::new(Rules::new()).await;
+    let (daemon, text) = running(&scene).await;
+    let api = Api::going(&scene, &text);
+    let mut number = 0;
+    loop {
+        scene.forward(SignedDuration::from_secs(3));
+        let begun = scene.hands.now();
+        let before = api.found("/sources").await;
+        assert_eq!(items(&before)[0]["signatures"]["believed"], number, "{before}");
+        number += 1;
+        daemon.acknowledged(&keeta::placed(number, scene.hands.now())).await;
+        let again = api.found("/sources").await;
+        // On a slow machine it took longer, and says nothing.
+        if scene.hands.now().duration_since(begun) < SignedDuration::from_secs(2) {
+            assert_eq!(again, before);
+            break;
+        }
+    }
+    scene.forward(SignedDuration::from_secs(3));
+    let later = api.found("/sources").await;
+    assert_eq!(items(&later)[0]["signatures"]["believed"], number, "{later}");
     daemon.stop().await;
 }
