@@ -65,15 +65,18 @@ impl Resources {
     /// # Errors
     /// [`ResourceError::Senseless`] where that is no id of a stream; [`ResourceError::Busy`] where there are too many streams.
     pub async fn stream(&self, last: Option<&str>) -> Result<impl Stream<Item = Happening> + use<>, ResourceError> {
-        let senseless = |_| ResourceError::Senseless("Last-Event-ID is none of this stream".to_owned());
-        let last = last.map(|last| last.parse::<i64>().map_err(senseless)).transpose()?;
+        let senseless = || ResourceError::Senseless("Last-Event-ID is none of this stream; open it without".to_owned());
+        let last = last.map(|last| last.parse::<i64>().map_err(|_| senseless())).transpose()?;
         let busy = |_| ResourceError::Busy(format!("there are {STREAMS} streams already"));
         let permit = self.streams.clone().try_acquire_owned().map_err(busy)?;
         let version = self.store.version().await?;
         let newest = self.store.events_page(EventFilter::default(), None, 1).await?;
         let newest = newest.rows.first().map_or(0, |row| row.seq);
+        if last.is_some_and(|last| !(0..=newest).contains(&last)) {
+            return Err(senseless());
+        }
         let version = last.is_none().then_some(version);
-        let seq = last.unwrap_or(newest).clamp(0, newest);
+        let seq = last.unwrap_or(newest);
         let following = Following { resources: self.clone(), seq, version, ready: VecDeque::new(), _permit: permit };
         Ok(futures_util::stream::unfold(following, async |mut following| {
             let stop = following.resources.stop.clone();

@@ -71,7 +71,9 @@ async fn what_happens_is_streamed_and_taken_up_where_it_was_left() {
     let next = again.event().await;
     assert_ne!(next["id"].as_str(), Some(ids[0].as_str()));
     assert!(next["id"].as_str().and_then(|id| id.parse::<i64>().ok()) > ids[0].parse().ok(), "{next}");
-    assert_eq!(Reader::open(daemon.admin(), Some("made-up")).await.0, 400);
+    for none in ["made-up", "-1", "999999999"] {
+        assert_eq!(Reader::open(daemon.admin(), Some(none)).await.0, 400, "{none}");
+    }
     let stopping = tokio::spawn(daemon.stop());
     while again.line().await.is_some() {}
     in_time(stopping).await.expect("the stop does not wait for readers");
