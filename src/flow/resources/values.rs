@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use poem_openapi::Object;
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
-use poem_openapi::types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type};
+use poem_openapi::types::{ParseError, ParseFromJSON, ParseFromParameter, ParseResult, ToJSON, Type};
 use serde_json::Value;
 
 use crate::domain;
@@ -41,7 +41,7 @@ impl From<&domain::shop::Shop> for ShopName {
     }
 }
 
-/// A text by which a request in JSON filters: nothing else than a text stands for it, and it holds no U+0000.
+/// A text by which a request filters, as a parameter or in JSON: nothing else than a text stands for it, and it holds no U+0000.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterText(pub String);
 
@@ -51,8 +51,8 @@ const LONGEST: usize = 200;
 impl Type for FilterText {
     const IS_REQUIRED: bool = true;
 
-    type RawValueType = Self;
-    type RawElementValueType = Self;
+    type RawValueType = String;
+    type RawElementValueType = String;
 
     fn name() -> Cow<'static, str> {
         "string_filter".into()
@@ -63,12 +63,12 @@ impl Type for FilterText {
         MetaSchemaRef::Inline(Box::new(MetaSchema { pattern, ..MetaSchema::new("string") }))
     }
 
-    fn as_raw_value(&self) -> Option<&Self> {
-        Some(self)
+    fn as_raw_value(&self) -> Option<&String> {
+        Some(&self.0)
     }
 
-    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
-        Box::new(std::iter::once(self))
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a String> + 'a> {
+        Box::new(std::iter::once(&self.0))
     }
 }
 
@@ -78,11 +78,25 @@ impl ToJSON for FilterText {
     }
 }
 
+impl FilterText {
+    fn read(text: &str) -> ParseResult<Self> {
+        if text.chars().count() > LONGEST || text.contains('\0') {
+            return Err(ParseError::custom("it is longer than 200 characters, or holds U+0000"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl ParseFromParameter for FilterText {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        Self::read(value)
+    }
+}
+
 impl ParseFromJSON for FilterText {
     fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
         match value {
-            Some(Value::String(text)) if text.chars().count() <= LONGEST && !text.contains('\0') => Ok(Self(text)),
-            Some(Value::String(_)) => Err(ParseError::custom("it is longer than 200 characters, or holds U+0000")),
+            Some(Value::String(text)) => Self::read(&text),
             other => Err(ParseError::expected_type(other.unwrap_or_default())),
         }
     }

@@ -23,6 +23,8 @@ async fn whatever_is_wrong_with_a_request_is_said_in_a_problem_document() {
         (get.clone(), "/deliveries?limit=1000000".to_owned(), None, 400),
         (get.clone(), "/deliveries?state=lost".to_owned(), None, 400),
         (get.clone(), "/deliveries?channel=a%00b".to_owned(), None, 400),
+        (get.clone(), format!("/orders?number={}", "x".repeat(201)), None, 400),
+        (get.clone(), "/why?about=".to_owned(), None, 400),
         (get.clone(), "/events?since=yesterday".to_owned(), None, 400),
         (get.clone(), format!("/events/{nobody}"), None, 404),
         (get.clone(), format!("/deliveries/{nobody}"), None, 404),
@@ -81,4 +83,13 @@ async fn a_cursor_of_another_list_or_filter_is_refused() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
     }
     daemon.stop().await;
+}
+
+#[test]
+fn no_request_has_a_pattern_compiled() {
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/admin/api")).expect("a folder") {
+        let path = file.expect("a file").path();
+        let source = std::fs::read_to_string(&path).expect("a text");
+        assert!(!source.contains("pattern ="), "{}: a validator's pattern is compiled at each request", path.display());
+    }
 }

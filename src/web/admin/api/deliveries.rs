@@ -12,8 +12,9 @@ use crate::flow::resources::change::{
 use crate::flow::resources::delivery::{DeliveryDetail, DeliveryList, DeliveryState};
 use crate::flow::resources::moment::Moment;
 use crate::flow::resources::query::DeliveryQuery;
+use crate::flow::resources::values::FilterText;
 use crate::web::admin::api::answer::ApiAnswer;
-use crate::web::admin::api::history::page;
+use crate::web::admin::api::history::{page, text};
 use crate::web::admin::api::part::ApiSection;
 
 pub struct DeliveriesApi(pub Resources);
@@ -26,11 +27,10 @@ impl DeliveriesApi {
     async fn deliveries(
         &self,
         state: Query<Option<DeliveryState>>,
-        #[oai(validator(pattern = r"^[^\x00]{0,200}$"))] channel: Query<Option<String>>,
+        channel: Query<Option<FilterText>>,
         /// Only of events of this kind, or of kinds that this pattern matches, such as `order.*`.
-        #[oai(validator(pattern = r"^[^\x00]{0,200}$"))]
-        kind: Query<Option<String>>,
-        #[oai(validator(pattern = r"^[^\x00]{0,200}$"))] source: Query<Option<String>>,
+        kind: Query<Option<FilterText>>,
+        source: Query<Option<FilterText>>,
         /// Only those made since then.
         since: Query<Option<Moment>>,
         /// Only those made before then.
@@ -53,11 +53,10 @@ impl DeliveriesApi {
     async fn count(
         &self,
         state: Query<Option<DeliveryState>>,
-        #[oai(validator(pattern = r"^[^\x00]{0,200}$"))] channel: Query<Option<String>>,
+        channel: Query<Option<FilterText>>,
         /// Only of events of this kind, or of kinds that this pattern matches, such as `order.*`.
-        #[oai(validator(pattern = r"^[^\x00]{0,200}$"))]
-        kind: Query<Option<String>>,
-        #[oai(validator(pattern = r"^[^\x00]{0,200}$"))] source: Query<Option<String>>,
+        kind: Query<Option<FilterText>>,
+        source: Query<Option<FilterText>>,
         /// Only those made since then.
         since: Query<Option<Moment>>,
         /// Only those made before then.
@@ -111,12 +110,12 @@ impl DeliveriesApi {
 
 fn query(
     state: Query<Option<DeliveryState>>,
-    channel: Query<Option<String>>,
-    kind: Query<Option<String>>,
-    source: Query<Option<String>>,
+    channel: Query<Option<FilterText>>,
+    kind: Query<Option<FilterText>>,
+    source: Query<Option<FilterText>>,
     since: Query<Option<Moment>>,
     until: Query<Option<Moment>>,
 ) -> DeliveryQuery {
     let (since, until) = (since.0.map(|at| at.0), until.0.map(|at| at.0));
-    DeliveryQuery { state: state.0, channel: channel.0, kind: kind.0, source: source.0, since, until }
+    DeliveryQuery { state: state.0, channel: text(channel), kind: text(kind), source: text(source), since, until }
 }

@@ -11,6 +11,7 @@ use crate::flow::resources::moment::Moment;
 use crate::flow::resources::order::{OrderDetail, OrderPage};
 use crate::flow::resources::overview::Story;
 use crate::flow::resources::query::{EventQuery, OrderQuery, PageRequest};
+use crate::flow::resources::values::FilterText;
 use crate::web::admin::api::answer::ApiAnswer;
 use crate::web::admin::api::part::ApiSection;
 
@@ -27,12 +28,10 @@ impl HistoryApi {
     async fn events(
         &self,
         /// Only of this kind, or of kinds that this pattern matches, such as `order.*`.
-        #[oai(validator(pattern = r"^[^\x00]{0,200}$"))]
-        kind: Query<Option<String>>,
-        #[oai(validator(pattern = r"^[^\x00]{0,200}$"))] source: Query<Option<String>>,
+        kind: Query<Option<FilterText>>,
+        source: Query<Option<FilterText>>,
         /// Only of the shop with this id.
-        #[oai(validator(pattern = r"^[^\x00]{0,200}$"))]
-        shop: Query<Option<String>>,
+        shop: Query<Option<FilterText>>,
         /// Only those received since then.
         since: Query<Option<Moment>>,
         /// Only those received before then.
@@ -42,7 +41,7 @@ impl HistoryApi {
         cursor: Query<Option<String>>,
     ) -> ApiAnswer<EventPage> {
         let (since, until) = (since.0.map(|at| at.0), until.0.map(|at| at.0));
-        let filter = EventQuery { kind: kind.0, source: source.0, shop: shop.0, since, until };
+        let filter = EventQuery { kind: text(kind), source: text(source), shop: text(shop), since, until };
         Ok(Json(self.0.events(filter, page(limit, cursor)).await?))
     }
 
@@ -57,17 +56,15 @@ impl HistoryApi {
     async fn orders(
         &self,
         /// Only of this number or short number.
-        #[oai(validator(pattern = r"^[^\x00]{0,200}$"))]
-        number: Query<Option<String>>,
-        #[oai(validator(pattern = r"^[^\x00]{0,200}$"))] source: Query<Option<String>>,
+        number: Query<Option<FilterText>>,
+        source: Query<Option<FilterText>>,
         /// Only of the shop with this id.
-        #[oai(validator(pattern = r"^[^\x00]{0,200}$"))]
-        shop: Query<Option<String>>,
+        shop: Query<Option<FilterText>>,
         #[oai(validator(minimum(value = "1"), maximum(value = "200")))] limit: Query<Option<u32>>,
         /// Where the list goes on: `next` of the page before.
         cursor: Query<Option<String>>,
     ) -> ApiAnswer<OrderPage> {
-        let filter = OrderQuery { number: number.0, source: source.0, shop: shop.0 };
+        let filter = OrderQuery { number: text(number), source: text(source), shop: text(shop) };
         Ok(Json(self.0.orders(filter, page(limit, cursor)).await?))
     }
 
@@ -75,10 +72,10 @@ impl HistoryApi {
     #[oai(path = "/orders/:source/:number", method = "get", operation_id = "get_order", tag = "ApiSection::History")]
     async fn order(
         &self,
-        #[oai(validator(pattern = r"^[^\x00]{1,200}$"))] source: Path<String>,
-        #[oai(validator(pattern = r"^[^\x00]{1,200}$"))] number: Path<String>,
+        #[oai(validator(min_length = 1))] source: Path<FilterText>,
+        #[oai(validator(min_length = 1))] number: Path<FilterText>,
     ) -> ApiAnswer<OrderDetail> {
-        Ok(Json(self.0.order(&source.0, &number.0).await?))
+        Ok(Json(self.0.order(&source.0.0, &number.0.0).await?))
     }
 
     /// Why a message did or did not arrive, from the beginning
@@ -87,16 +84,21 @@ impl HistoryApi {
         &self,
         /// An order by its number or short number, an event or a delivery by its id, a source, or a report such as
         /// `report.daily`.
-        #[oai(validator(pattern = r"^[^\x00]{1,200}$"))]
-        about: Query<String>,
+        #[oai(validator(min_length = 1))]
+        about: Query<FilterText>,
         /// Of a source: the refused webhooks around this time instead of the newest.
         at: Query<Option<Moment>>,
         /// Of a source: so many refused webhooks. Of a report: so many of those that were made.
         #[oai(validator(minimum(value = "1"), maximum(value = "200")))]
         limit: Query<Option<u32>>,
     ) -> ApiAnswer<Story> {
-        Ok(Json(self.0.why(about.0, at.0.map(|at| at.0), limit.0).await?))
+        Ok(Json(self.0.why(about.0.0, at.0.map(|at| at.0), limit.0).await?))
     }
+}
+
+/// What a parameter filters by.
+pub fn text(parameter: Query<Option<FilterText>>) -> Option<String> {
+    parameter.0.map(|text| text.0)
 }
 
 pub fn page(limit: Query<Option<u32>>, cursor: Query<Option<String>>) -> PageRequest {
