@@ -26,8 +26,9 @@ const COUNTED: u32 = 5_000;
 /// So many pages are read for that, where neither the dead nor those that wait are counted.
 const PAGES: usize = 10;
 const PAGE: u32 = 500;
-/// So many are changed in one transaction, so that the daemon never waits for long.
-const LOT: usize = 500;
+/// So many are changed in one transaction, so that the daemon never waits for long: in PostgreSQL each delivery takes
+/// several statements on the way there and back, under the lock that all writing takes.
+const LOT: usize = 25;
 /// So many bytes of a hash stand for the deliveries that were counted.
 const TOKEN: usize = 16;
 
