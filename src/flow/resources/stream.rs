@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::Stream;
 use poem_openapi::{Enum, Object};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 
 use crate::flow::resources::event::EventSummary;
 use crate::flow::resources::{ResourceError, Resources, STREAMS};
@@ -56,15 +57,22 @@ struct Following {
     /// That of the store when everything was read.
     version: Option<i64>,
     ready: VecDeque<Happening>,
+    /// Cancelled when it is to end.
+    end: CancellationToken,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Resources {
-    /// What happens from now on, or behind the event that was read last; until the stop.
+    /// What happens from now on, or behind the event that was read last; until the stop, or until whoever reads may
+    /// no longer.
     ///
     /// # Errors
     /// [`ResourceError::Senseless`] where that is no id of a stream; [`ResourceError::Busy`] where there are too many streams.
-    pub async fn stream(&self, last: Option<&str>) -> Result<impl Stream<Item = Happening> + use<>, ResourceError> {
+    pub async fn stream(
+        &self,
+        last: Option<&str>,
+        end: CancellationToken,
+    ) -> Result<impl Stream<Item = Happening> + use<>, ResourceError> {
         let senseless = || ResourceError::Senseless("Last-Event-ID is none of this stream; open it without".to_owned());
         let last = last.map(|last| last.parse::<i64>().map_err(|_| senseless())).transpose()?;
         let busy = |_| ResourceError::Busy(format!("there are {STREAMS} streams already"));
@@ -76,11 +84,11 @@ impl Resources {
             return Err(senseless());
         }
         let version = last.is_none().then_some(version);
-        let seq = last.unwrap_or(newest);
-        let following = Following { resources: self.clone(), seq, version, ready: VecDeque::new(), _permit: permit };
+        let (seq, ready) = (last.unwrap_or(newest), VecDeque::new());
+        let following = Following { resources: self.clone(), seq, version, ready, end, _permit: permit };
         Ok(futures_util::stream::unfold(following, async |mut following| {
-            let stop = following.resources.stop.clone();
-            let next = stop.run_until_cancelled(following.next()).await?;
+            let (stop, end) = (following.resources.stop.clone(), following.end.clone());
+            let next = stop.run_until_cancelled(end.run_until_cancelled(following.next())).await??;
             Some((next, following))
         }))
     }

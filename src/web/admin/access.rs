@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode, header};
 use poem::{Endpoint, Request};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::access::{Access, AccessToken, TokenDigest, TokenForm, is_hashed};
 use crate::domain::log_limit::LogLimit;
@@ -46,6 +47,10 @@ impl Caller {
         Err(problem.detail(detail).header(header::WWW_AUTHENTICATE, &challenge))
     }
 }
+
+/// Until when a request that got through may go on; in its data, beside the [`Caller`].
+#[derive(Clone, Debug, Default)]
+pub struct AccessEnd(pub CancellationToken);
 
 const CHALLENGE: &str = "Bearer realm=\"orderbell\"";
 
@@ -118,22 +123,40 @@ impl KnownToken {
 pub struct Authenticator(Arc<Inner>);
 
 struct Inner {
-    rules: Current<AccessRules>,
+    rules: Current<RulesInForce>,
     tries: Mutex<TryLimit>,
     hashing: Semaphore,
     clock: Clock,
     log: LogLimit<()>,
 }
 
+struct RulesInForce {
+    rules: AccessRules,
+    /// Cancelled when others are in force.
+    end: AccessEnd,
+}
+
+impl RulesInForce {
+    fn new(rules: AccessRules) -> Self {
+        Self { rules, end: AccessEnd::default() }
+    }
+}
+
 impl Authenticator {
     pub fn new(rules: AccessRules, clock: Clock) -> Self {
         let (tries, hashing) = (Mutex::default(), Semaphore::new(HASHED_AT_A_TIME));
-        Self(Arc::new(Inner { rules: Current::new(rules), tries, hashing, clock, log: LogLimit::default() }))
+        Self(Arc::new(Inner {
+            rules: Current::new(RulesInForce::new(rules)),
+            tries,
+            hashing,
+            clock,
+            log: LogLimit::default(),
+        }))
     }
 
-    /// From now on these rules are in force.
+    /// From now on these rules are in force, and what goes on by those before ends.
     pub fn replace(&self, rules: AccessRules) {
-        self.0.rules.replace(rules);
+        self.0.rules.replace(RulesInForce::new(rules)).end.0.cancel();
     }
 
     /// Who asks, where they need to be somebody.
@@ -154,8 +177,8 @@ impl Authenticator {
     /// # Errors
     /// As [`Authenticator::admit`].
     pub async fn identify(&self, request: &Request) -> Result<Option<Caller>, Problem> {
-        let rules = self.0.rules.get();
-        let tokens = match &*rules {
+        let in_force = self.0.rules.get();
+        let tokens = match &in_force.rules {
             AccessRules::Tokens(tokens) => tokens,
             AccessRules::Local(bound) => {
                 same_site::check(request, *bound)?;
@@ -180,7 +203,7 @@ impl Authenticator {
     }
 
     fn nobody(&self) -> Problem {
-        match &*self.0.rules.get() {
+        match &self.0.rules.get().rules {
             AccessRules::Closed => {
                 let problem = Problem::new(StatusCode::FORBIDDEN, "closed", "Nobody has access");
                 problem.detail("the configuration has no access token")
@@ -277,8 +300,11 @@ impl<E: Endpoint> Endpoint for Protected<E> {
     type Output = E::Output;
 
     async fn call(&self, mut request: Request) -> poem::Result<E::Output> {
+        // Taken before the look: where the rules change meanwhile, it has come already.
+        let end = self.authenticator.0.rules.get().end.clone();
         let caller = self.authenticator.admit(&request).await?;
         request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(end);
         self.endpoint.call(request).await
     }
 }

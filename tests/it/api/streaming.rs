@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::api::reading::running_with;
+use crate::support::watching::NEVER;
 use crate::support::{Scene, in_time, keeta};
 
 /// A reader of the stream.
@@ -77,6 +78,19 @@ async fn what_happens_is_streamed_and_taken_up_where_it_was_left() {
     let stopping = tokio::spawn(daemon.stop());
     while again.line().await.is_some() {}
     in_time(stopping).await.expect("the stop does not wait for readers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_when_the_configuration_takes_its_access_token_away() {
+    let scene = Scene::new(Rules::new()).await;
+    let watching = scene.start_watching(NEVER, "", "[admin]\ntoken = \"hush-owner\"\n").await;
+    let address = watching.daemon.admin();
+    let (status, mut reader) = Reader::open(address, None).await;
+    assert_eq!(status, 200);
+    watching.reload("second", "", "[admin]\ntoken = \"hush-second\"\n").await;
+    in_time(async { while reader.line().await.is_some() {} }).await;
+    assert_eq!(Reader::open(address, None).await.0, 401);
+    watching.daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use poem::Request;
 use poem::web::sse::Event;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Header;
@@ -12,6 +13,7 @@ use poem_openapi::types::ToJSON;
 
 use crate::flow::resources::Resources;
 use crate::flow::resources::stream::{Happening, HappeningKind};
+use crate::web::admin::access::AccessEnd;
 use crate::web::admin::api::part::ApiSection;
 use crate::web::admin::problem::Problem;
 
@@ -29,8 +31,10 @@ impl StreamApi {
         /// The id of the last one that was read; from now on where absent.
         #[oai(name = "Last-Event-ID")]
         last: Header<Option<String>>,
+        request: &Request,
     ) -> Result<EventStream<BoxStream<'static, Happening>>, Problem> {
-        let stream = self.0.stream(last.0.as_deref()).await?.boxed();
+        let AccessEnd(end) = request.data::<AccessEnd>().cloned().unwrap_or_default();
+        let stream = self.0.stream(last.0.as_deref(), end).await?.boxed();
         Ok(EventStream::new(stream).keep_alive(KEEP_ALIVE).to_event(|happening| {
             let kind = match happening.kind {
                 HappeningKind::Event => "event",
