@@ -12,14 +12,15 @@ use crate::web::admin::problem::Problem;
 /// What a browser says of where a request comes from; other programs say nothing.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
-/// What proxies add to the requests that they pass on.
+/// What proxies add to the requests that they pass on. One that adds nothing, such as nginx unless it is told to, asks by HTTP/1.0.
 const ADDED_BY_PROXIES: [&str; 6] =
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via", "cf-connecting-ip"];
 
 /// # Errors
 /// 421 where the request names another host; 403 where a proxy has passed it on, or another site's page has made it.
 pub fn check(request: &Request, bound: IpAddr) -> Result<(), Problem> {
-    if ADDED_BY_PROXIES.iter().any(|name| request.headers().contains_key(*name)) {
+    let is_old = request.version() < http::Version::HTTP_11;
+    if is_old || ADDED_BY_PROXIES.iter().any(|name| request.headers().contains_key(*name)) {
         return Err(passed_on());
     }
     let host = one(request.headers(), &header::HOST).and_then(Result::ok);
@@ -167,6 +168,10 @@ mod tests {
             let said = serde_json::to_string(&problem).unwrap();
             assert!(said.contains("behind a proxy, configure a token"), "{said}");
         }
+        let nginx =
+            Request::builder().uri_str("/readyz").version(http::Version::HTTP_10).header("host", "127.0.0.1:8788");
+        let problem = check(&nginx.finish(), "127.0.0.1".parse().unwrap()).unwrap_err();
+        assert_eq!(problem.kind, "urn:orderbell:problem:behind-a-proxy");
     }
 
     #[test]
