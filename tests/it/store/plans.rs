@@ -32,11 +32,12 @@ pub const FILES: [&str; 18] = [
 
 /// What may be gone through: a table of a row for each channel, credential or slot; what was found before; an index that
 /// holds nothing but what is wanted.
-const SMALL: [&str; 12] = [
+const SMALL: [&str; 13] = [
     "SCAN parked_channels",
     "SCAN paused_channels",
     "SCAN credentials",
     "SCAN pacing_slots",
+    "SCAN s USING COVERING INDEX pacing_slots_of_attempt",
     "SCAN CONSTANT ROW",
     // What a LIMIT has cut.
     "SCAN counted",
