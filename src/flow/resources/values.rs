@@ -101,3 +101,45 @@ impl ParseFromJSON for FilterText {
         }
     }
 }
+
+/// A day as a request names it: `today`, `yesterday`, or what is written as a date, be there such a day or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportDay(pub String);
+
+impl Type for ReportDay {
+    const IS_REQUIRED: bool = true;
+
+    type RawValueType = String;
+    type RawElementValueType = String;
+
+    fn name() -> Cow<'static, str> {
+        "string_day".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        let pattern = Some("^(today|yesterday|[0-9]{4}-[0-9]{2}-[0-9]{2})$".to_owned());
+        MetaSchemaRef::Inline(Box::new(MetaSchema { pattern, ..MetaSchema::new("string") }))
+    }
+
+    fn as_raw_value(&self) -> Option<&String> {
+        Some(&self.0)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a String> + 'a> {
+        Box::new(std::iter::once(&self.0))
+    }
+}
+
+impl ParseFromParameter for ReportDay {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        let is_of_date = |(place, letter): (usize, char)| match place {
+            4 | 7 => letter == '-',
+            _ => letter.is_ascii_digit(),
+        };
+        let is_date = value.len() == "2026-11-21".len() && value.char_indices().all(is_of_date);
+        if is_date || matches!(value, "today" | "yesterday") {
+            return Ok(Self(value.to_owned()));
+        }
+        Err(ParseError::custom("write today, yesterday, or 2026-11-21"))
+    }
+}

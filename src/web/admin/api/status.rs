@@ -10,6 +10,7 @@ use crate::flow::resources::channel::{ChannelList, ChannelStatus, PauseOutcome, 
 use crate::flow::resources::overview::{ConfigurationDetail, NoticeList};
 use crate::flow::resources::report::{DayReport, ReportList};
 use crate::flow::resources::source::SourceList;
+use crate::flow::resources::values::ReportDay;
 use crate::web::admin::access::Caller;
 use crate::web::admin::api::answer::ApiAnswer;
 use crate::web::admin::api::part::ApiSection;
@@ -74,8 +75,8 @@ impl StatusApi {
 
     /// The figures of a day: `today` so far, `yesterday`, or a date such as `2026-11-21`
     #[oai(path = "/reports/:name/:day", method = "get", operation_id = "get_report", tag = "ApiSection::Status")]
-    async fn report(&self, name: Path<String>, day: Path<String>) -> ApiAnswer<DayReport> {
-        Ok(Json(self.0.day_report(&name.0, &day.0).await?))
+    async fn report(&self, name: Path<String>, day: Path<ReportDay>) -> ApiAnswer<DayReport> {
+        Ok(Json(self.0.day_report(&name.0, &day.0.0).await?))
     }
 
     /// What is wrong, as far as the operator was notified of it
