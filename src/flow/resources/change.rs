@@ -112,7 +112,7 @@ pub struct DeliveryCount {
 
 /// Which deliveries whoever asks for a change takes for granted, as they were counted.
 #[derive(Clone, Debug)]
-pub struct Counted {
+pub struct CountedDeliveries {
     pub count: u64,
     /// Of the same count.
     pub token: String,
@@ -131,7 +131,7 @@ pub struct ManyOutcome {
 
 impl CancelManyRequest {
     /// Which deliveries, and what is taken for granted of them.
-    pub fn parts(self) -> (DeliveryQuery, Counted) {
+    pub fn parts(self) -> (DeliveryQuery, CountedDeliveries) {
         let state = match self.state {
             CancelledFrom::Waiting => DeliveryState::Waiting,
             CancelledFrom::Dead => DeliveryState::Dead,
@@ -144,13 +144,13 @@ impl CancelManyRequest {
             since: self.since.map(|at| at.0),
             until: self.until.map(|at| at.0),
         };
-        (query, Counted { count: self.expected, token: self.token })
+        (query, CountedDeliveries { count: self.expected, token: self.token })
     }
 }
 
 impl RedeliverManyRequest {
     /// Which deliveries, and what is taken for granted of them.
-    pub fn parts(self) -> (DeliveryQuery, Counted) {
+    pub fn parts(self) -> (DeliveryQuery, CountedDeliveries) {
         let query = DeliveryQuery {
             state: Some(DeliveryState::Dead),
             channel: self.channel.map(|text| text.0),
@@ -159,6 +159,6 @@ impl RedeliverManyRequest {
             since: self.since.map(|at| at.0),
             until: self.until.map(|at| at.0),
         };
-        (query, Counted { count: self.expected, token: self.token })
+        (query, CountedDeliveries { count: self.expected, token: self.token })
     }
 }

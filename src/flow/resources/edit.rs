@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::event::DeliveryId;
 use crate::flow::changes;
-use crate::flow::resources::change::{ChangeOutcome, Counted, DeliveryCount, ManyOutcome};
+use crate::flow::resources::change::{ChangeOutcome, CountedDeliveries, DeliveryCount, ManyOutcome};
 use crate::flow::resources::channel::{PauseOutcome, TestOutcome};
 use crate::flow::resources::delivery::DeliveryState;
 use crate::flow::resources::query::DeliveryQuery;
@@ -79,7 +79,7 @@ impl Resources {
     }
 
     /// Sends dead deliveries once more that a filter matches, if they are those that were counted.
-    pub async fn redeliver_many(&self, filter: DeliveryQuery, counted: Counted) -> Answer<ManyOutcome> {
+    pub async fn redeliver_many(&self, filter: DeliveryQuery, counted: CountedDeliveries) -> Answer<ManyOutcome> {
         let filter = DeliveryQuery { state: Some(DeliveryState::Dead), ..filter };
         let Matching { ids, is_complete } = self.counted(filter.into(), counted).await?;
         let mut changed = 0;
@@ -91,7 +91,7 @@ impl Resources {
     }
 
     /// Cancels deliveries that a filter matches, if they are those that were counted.
-    pub async fn cancel_many(&self, filter: DeliveryQuery, counted: Counted) -> Answer<ManyOutcome> {
+    pub async fn cancel_many(&self, filter: DeliveryQuery, counted: CountedDeliveries) -> Answer<ManyOutcome> {
         let Matching { ids, is_complete } = self.counted(filter.into(), counted).await?;
         let mut changed = 0;
         for lot in ids.chunks(LOT) {
@@ -103,7 +103,11 @@ impl Resources {
         Ok(ManyOutcome { matched: ids.len() as u64, changed, complete: is_complete })
     }
 
-    async fn counted(&self, filter: DeliveryFilter, Counted { count, token }: Counted) -> Answer<Matching> {
+    async fn counted(
+        &self,
+        filter: DeliveryFilter,
+        CountedDeliveries { count, token }: CountedDeliveries,
+    ) -> Answer<Matching> {
         let matching = self.matching(filter).await?;
         let now = matching.ids.len() as u64;
         if now != count {
