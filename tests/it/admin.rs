@@ -294,7 +294,8 @@ async fn where_no_orderbell_answers_at_the_admin_address_the_command_goes_by_hea
     };
     // Another program, which has no `/readyz`.
     let occupied = scene.sandbox.address();
-    let refusing = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    // No other test listens at this address of the machine, so the port stays free.
+    let refusing = TcpListener::bind("127.0.0.2:0").await.expect("a port").local_addr().expect("an address");
     for admin in [refusing, occupied] {
         let (code, said, note) = health(admin, daemon.address).await;
         assert_eq!((code, &said["can_record"]), (Some(0), &true.into()), "{said} {note}");

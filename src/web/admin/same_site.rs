@@ -12,7 +12,7 @@ use crate::web::admin::problem::Problem;
 /// What a browser says of where a request comes from; other programs say nothing.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
-/// What proxies add to the requests that they pass on. One that adds nothing, such as nginx unless it is told to, asks by HTTP/1.0.
+/// What proxies add to the requests that they pass on. One that adds nothing, as nginx by its defaults, asks by HTTP/1.0.
 const ADDED_BY_PROXIES: [&str; 6] =
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via", "cf-connecting-ip"];
 
