@@ -12,10 +12,10 @@ use crate::domain::access::Access;
 
 #[derive(Args)]
 pub struct Token {
-    /// Whom it is for, as in [admin.tokens.NAME]; [admin] itself where absent
+    /// Whom it is for, as in `[admin.tokens.NAME]`; `[admin]` itself where absent
     #[arg(value_name = "NAME", value_parser = name)]
     name: Option<String>,
-    /// What it may do; the one of [admin] itself may always write
+    /// What it may do; the one of `[admin]` itself may always write
     #[arg(long, value_name = "ACCESS", default_value = "read", value_parser = ["read", "write"])]
     access: String,
     /// How to print it

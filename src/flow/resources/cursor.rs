@@ -45,7 +45,7 @@ pub fn write(wanted: &str, key: &impl CursorKey) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads what [`write`] wrote for the same filters; `None` for anything else.
+/// Reads what [`write()`] wrote for the same filters; `None` for anything else.
 pub fn read<K: CursorKey>(wanted: &str, text: &str) -> Option<K> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (key, found) = bytes.split_at_checked(bytes.len().checked_sub(CHECK)?)?;
