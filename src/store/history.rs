@@ -93,9 +93,9 @@ pub trait History: Send + Sync {
         rows: u32,
     ) -> StoreFuture<'_, DeliveryPage>;
 
-    /// The oldest so many of those that wait or are dead and that are wanted, in the sequence of their making; `None` where
-    /// others are wanted, which no index holds by themselves.
-    fn oldest(&self, wanted: DeliveryFilter, most: u32) -> StoreFuture<'_, Option<Vec<DeliveryId>>>;
+    /// So many of those that wait or are dead and that are wanted, channel by channel, those first that are due first, in the
+    /// sequence of their making; `None` where others are wanted.
+    fn first_held(&self, wanted: DeliveryFilter, most: u32) -> StoreFuture<'_, Option<Vec<DeliveryId>>>;
 
     /// What a delivery's message is made of, as far as it was composed; `None` where there is no such delivery.
     fn sent(&self, delivery: DeliveryId) -> StoreFuture<'_, Option<SentMessage>>;

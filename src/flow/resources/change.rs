@@ -105,8 +105,8 @@ pub struct DeliveryCount {
     pub count: u64,
     /// Stands for exactly those that are counted: `/deliveries/redeliver` and `/deliveries/cancel` change these and no others.
     pub token: String,
-    /// Whether that is all of them. Of those that are dead or wait the oldest 5000 are counted; of others the newest, up to as
-    /// many, or fewer where that takes long.
+    /// Whether that is all of them. Of those that are dead or wait 5000 are counted, channel by channel; of others the newest,
+    /// up to as many, or fewer where that takes long.
     pub complete: bool,
 }
 

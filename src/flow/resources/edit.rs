@@ -123,7 +123,7 @@ impl Resources {
     }
 
     async fn matching(&self, filter: DeliveryFilter) -> Answer<Matching> {
-        let (mut ids, more) = match self.store.oldest(filter.clone(), COUNTED + 1).await? {
+        let (mut ids, more) = match self.store.first_held(filter.clone(), COUNTED + 1).await? {
             Some(ids) => (ids, None),
             None => self.newest(filter).await?,
         };

@@ -89,7 +89,7 @@ macro_rules! conformance {
                     a_page_looks_at_so_many_rows_and_says_where_it_goes_on,
                     what_waits_and_what_is_dead_is_counted_by_channel, what_came_of_a_sources_webhooks_is_counted,
                     what_was_sent_is_kept_byte_for_byte, two_who_ask_for_one_round_have_it_sent_once,
-                    the_oldest_that_wait_or_are_dead_come_first_and_leave_when_they_are_changed;
+                    those_that_wait_or_are_dead_come_channel_by_channel_and_leave_when_they_are_changed;
                 reports: a_day_is_reported_once_however_many_ask_at_once, a_report_is_missing_from_its_beginning_on_until_it_is_made,
                     a_report_is_kept_with_its_table_and_its_picture_until_that_expires, the_facts_of_a_day_are_those_of_that_day;
                 health: an_incident_changes_only_from_how_it_is_known_and_together_with_its_notice,

@@ -81,8 +81,9 @@ fn files_that_belong_to_no_assertion_are_stale() {
 fn every_folder_of_snapshots_is_one_that_a_test_asserts() {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let texts: String = rust_files("tests").iter().map(|file| fs::read_to_string(file).unwrap()).collect();
-    for entry in fs::read_dir(top.join("golden")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
+    let entries = fs::read_dir(top.join("golden")).unwrap().map(Result::unwrap);
+    for folder in entries.filter(|entry| entry.file_type().unwrap().is_dir()) {
+        let name = folder.file_name().into_string().unwrap();
         let is_asserted = [format!("Snapshots::of(\"{name}\")"), format!("Snapshots::of(&format!(\"{name}/")];
         assert!(is_asserted.iter().any(|of| texts.contains(of)), "no test asserts tests/golden/{name}");
     }

@@ -109,8 +109,8 @@ impl<D: Database> History for D {
         Box::pin(self.look_up(move |connection| pages::deliveries(connection, &wanted, before, rows)))
     }
 
-    fn oldest(&self, wanted: DeliveryFilter, most: u32) -> StoreFuture<'_, Option<Vec<DeliveryId>>> {
-        Box::pin(self.look(move |connection| list::oldest(connection, &wanted, most)))
+    fn first_held(&self, wanted: DeliveryFilter, most: u32) -> StoreFuture<'_, Option<Vec<DeliveryId>>> {
+        Box::pin(self.look(move |connection| list::first_held(connection, &wanted, most)))
     }
 
     fn sent(&self, delivery: DeliveryId) -> StoreFuture<'_, Option<SentMessage>> {
