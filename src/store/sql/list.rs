@@ -150,6 +150,9 @@ pub fn first_held(connection: &dyn Connection, wanted: &DeliveryFilter, most: u3
         let kinds = kinds(wanted);
         let Conditions { sql, given } = Conditions::of(wanted, &kinds);
         for [place, sequence] in places {
+            if found.len() >= most as usize {
+                break;
+            }
             let sql = format!("SELECT d.id FROM {place} AND {sql} ORDER BY {sequence} LIMIT {most}");
             found.extend(connection.all(&sql, &given, |row| row.get::<DeliveryId>(0))?);
         }
