@@ -171,6 +171,21 @@ impl Topic {
     }
 }
 
+/// The event that carries a notice.
+pub fn event(notice: Notice, now: Timestamp) -> Event {
+    Event {
+        id: ids::event(),
+        kind: Kind::OperatorNotice,
+        source: OWN_SOURCE.to_owned(),
+        occurred_at: Some(now),
+        received_at: now,
+        shop: None,
+        order: None,
+        data: Payload::Notice(Box::new(notice)).into(),
+        proof: SignatureCheck::Own,
+    }
+}
+
 /// The way to the operator.
 #[derive(Clone)]
 pub struct Notices {
@@ -294,17 +309,7 @@ impl Notices {
         let routing = self.routing.get();
         let ((targets, decisions), urgent) = (routing.judge(&kind, OWN_SOURCE, None), routing.urgent(&kind));
         Record {
-            event: Event {
-                id: ids::event(),
-                kind,
-                source: OWN_SOURCE.to_owned(),
-                occurred_at: Some(now),
-                received_at: now,
-                shop: None,
-                order: None,
-                data: Payload::Notice(Box::new(notice)).into(),
-                proof: SignatureCheck::Own,
-            },
+            event: event(notice, now),
             body: Vec::new(),
             dedupe_keys: Vec::new(),
             targets: targets.into_iter().map(|target| (target, ids::delivery())).collect(),

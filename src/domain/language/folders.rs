@@ -19,7 +19,7 @@ struct BuiltIn;
 pub type Sources = BTreeMap<String, String>;
 
 /// The files of a language that hold its words.
-pub const WORDS: [&str; 2] = ["remedies.toml", "words.toml"];
+pub const WORDS: [&str; 3] = ["page.toml", "remedies.toml", "words.toml"];
 
 /// The file that says in `[language]` what a language falls back on.
 const OWN: &str = "words.toml";

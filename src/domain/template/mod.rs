@@ -4,8 +4,9 @@ mod context;
 pub mod digest;
 mod engine;
 pub mod fault;
-mod filters;
+pub mod filters;
 pub mod isolated;
+pub mod pages;
 pub mod values;
 
 use std::collections::{BTreeMap, BTreeSet};

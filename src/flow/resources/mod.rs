@@ -8,6 +8,7 @@ pub mod delivery;
 mod edit;
 pub mod event;
 pub mod moment;
+pub mod notices;
 pub mod order;
 pub mod overview;
 pub mod query;
@@ -16,6 +17,7 @@ pub mod report;
 pub mod source;
 mod source_states;
 pub mod stream;
+mod today;
 pub mod values;
 
 use std::collections::BTreeSet;
@@ -27,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::flow::config_summary::ConfigSummary;
 use crate::flow::notifier::Notifier;
 use crate::flow::resources::source_states::SourceStates;
+use crate::flow::resources::today::TodayCache;
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::{Clock, Current};
 use crate::store::{Store, StoreError};
@@ -46,6 +49,7 @@ pub struct Resources {
     testing: Arc<Mutex<BTreeSet<String>>>,
     streams: Arc<Semaphore>,
     source_states: Arc<SourceStates>,
+    today: Arc<TodayCache>,
 }
 
 impl Resources {
@@ -57,7 +61,17 @@ impl Resources {
         stop: CancellationToken,
     ) -> Self {
         let (testing, streams) = (Arc::default(), Arc::new(Semaphore::new(STREAMS)));
-        Self { store, routing, notifier, clock, stop, testing, streams, source_states: Arc::default() }
+        Self {
+            store,
+            routing,
+            notifier,
+            clock,
+            stop,
+            testing,
+            streams,
+            source_states: Arc::default(),
+            today: Arc::default(),
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 
 pub mod access;
 pub mod api;
+mod happening;
 mod metrics;
+pub mod page;
 pub mod problem;
 mod readyz;
 mod same_site;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use http::header;
 use poem::error::MethodNotAllowedError;
 use poem::middleware::SetHeader;
-use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Response, Route, get};
+use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Response, Route, RouteMethod, get};
 
 use crate::flow::Current;
 use crate::flow::metrics::Metrics;
@@ -33,22 +35,26 @@ pub struct AdminState {
     pub resources: Resources,
 }
 
-/// Everything that the listener answers. Whatever is not answered is a problem document.
+/// Everything that the listener answers. What is not answered is a problem document, or a page for whoever reads pages.
 pub fn routes(state: AdminState) -> impl Endpoint<Output = Response> + 'static {
     let AdminState { authenticator, readiness, metrics, routing, resources } = state;
-    let behind = Route::new().at("/metrics", reading(metrics::metrics)).nest(api::ADDRESS, api::routes(&resources));
-    let protected = Protected { authenticator: authenticator.clone(), endpoint: behind };
-    let all = Route::new().at("/readyz", reading(readyz::readyz)).nest("/", protected);
+    let answered = Route::new()
+        .at("/readyz", reading(readyz::readyz))
+        .at("/metrics", Protected { authenticator: authenticator.clone(), endpoint: reading(metrics::metrics) })
+        .nest(api::ADDRESS, Protected { authenticator: authenticator.clone(), endpoint: api::routes(&resources) })
+        .nest("/", page::routes(&resources, &authenticator));
     let headers = SetHeader::new()
         .overriding(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
         .overriding(header::REFERRER_POLICY, "no-referrer")
         .appending(header::CACHE_CONTROL, "no-store");
-    all.data(authenticator)
+    let answered = answered
+        .data(authenticator)
         .data(readiness)
         .data(metrics)
         .data(routing)
         .catch_all_error(|error| async move { Problem::of(&error).into_response() })
-        .with(headers)
+        .with(headers);
+    Route::new().nest("/assets", page::assets()).nest("/", answered).map_to_response()
 }
 
 /// An endpoint that only shows something.
@@ -56,7 +62,17 @@ fn reading<E: IntoEndpoint>(endpoint: E) -> impl Endpoint<Output = Response>
 where
     E::Endpoint: 'static,
 {
-    get(endpoint).catch_error(|_: MethodNotAllowedError| async { Problem::method("GET, HEAD") }).map_to_response()
+    alone(get(endpoint), "GET, HEAD")
+}
+
+/// An endpoint that takes these methods, and says so where it is asked by another one.
+fn alone(endpoint: RouteMethod, methods: &'static str) -> impl Endpoint<Output = Response> {
+    endpoint.map_to_response().around(move |endpoint, request| async move {
+        endpoint.call(request).await.map_err(|error| match error.is::<MethodNotAllowedError>() {
+            true => Problem::method(methods).into(),
+            false => error,
+        })
+    })
 }
 
 /// Refuses as the routes do.

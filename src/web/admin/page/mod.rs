@@ -1,0 +1,48 @@
+//! The page: what a merchant looks at in a browser, and the buttons there. Each view is rendered here, in the language of whoever
+//! reads it, from the functions that the API has.
+
+mod assets;
+mod compressed;
+mod happenings;
+mod language;
+pub mod problems;
+pub mod reader;
+mod today;
+mod values;
+
+use std::sync::Arc;
+
+use http::header;
+use poem::middleware::SetHeader;
+use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, post};
+
+use crate::flow::resources::Resources;
+use crate::web::admin::access::{Authenticator, Protected};
+use crate::web::admin::page::reader::Pages;
+use crate::web::admin::problem::Problem;
+use crate::web::admin::{alone, reading};
+
+/// What a browser may load for a page and where it may send things: only from and to here, and no script that stands in a page.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+    connect-src 'self'; manifest-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Files of the page, which are the same for everybody.
+pub fn assets() -> impl Endpoint<Output = Response> + 'static {
+    let headers = SetHeader::new().overriding(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    let files = Route::new().at("/:file", reading(assets::file));
+    files.catch_all_error(|error| async move { Problem::of(&error).into_response() }).with(headers).map_to_response()
+}
+
+/// Every view.
+pub fn routes(resources: &Resources, authenticator: &Authenticator) -> impl Endpoint<Output = Response> + 'static {
+    let pages = Arc::new(Pages::new(resources.clone()));
+    let views = Route::new()
+        .at("/", reading(today::today))
+        .at("/happenings", reading(happenings::happenings))
+        .at("/language", alone(post(language::choose), "POST"));
+    let headers = SetHeader::new()
+        .overriding(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
+        .overriding(header::X_FRAME_OPTIONS, "DENY");
+    let protected = Protected { authenticator: authenticator.clone(), endpoint: views };
+    protected.around(problems::as_page).data(pages).around(compressed::compressed).with(headers).map_to_response()
+}
