@@ -48,6 +48,7 @@ mod next_report;
 mod order;
 mod pacing;
 mod packaging;
+mod page;
 mod picture;
 mod postgres;
 mod queue;

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::flow::config_summary::ConfigSummary;
 use crate::flow::notifier::Notifier;
 use crate::flow::resources::source_states::SourceStates;
-use crate::flow::resources::today::TodayCache;
+use crate::flow::resources::today::TodayFigures;
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::{Clock, Current};
 use crate::store::{Store, StoreError};
@@ -49,7 +49,7 @@ pub struct Resources {
     testing: Arc<Mutex<BTreeSet<String>>>,
     streams: Arc<Semaphore>,
     source_states: Arc<SourceStates>,
-    today: Arc<TodayCache>,
+    today: Arc<TodayFigures>,
 }
 
 impl Resources {

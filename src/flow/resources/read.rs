@@ -1,5 +1,7 @@
 //! Reading: lists page by page, and single things with all that is remembered of them.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use poem_openapi::types::Any;
@@ -8,6 +10,7 @@ use uuid::Uuid;
 use crate::domain::event::{DeliveryId, EventId};
 use crate::domain::figures;
 use crate::domain::figures::facts::Scope;
+use crate::domain::report::Report;
 use crate::flow::resources::channel::{ChannelList, ChannelStatus};
 use crate::flow::resources::cursor;
 use crate::flow::resources::cursor::CursorKey;
@@ -123,6 +126,11 @@ impl Resources {
             items.push(ReportEntry::of(name, settings, &history, now));
         }
         Ok(ReportList { items })
+    }
+
+    /// The figures of today so far, over all sources and shops.
+    pub async fn today(&self) -> Answer<Arc<Report>> {
+        Ok(self.today.get(&*self.store, &self.routing.get(), self.clock.now()).await?)
     }
 
     /// The figures of a day, also of today so far.

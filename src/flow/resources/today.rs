@@ -4,22 +4,29 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use tokio::sync::Mutex;
 
 use crate::domain::figures;
 use crate::domain::figures::facts::Scope;
 use crate::domain::report::Report;
-use crate::flow::resources::{ResourceError, Resources};
+use crate::flow::routing::RoutingSnapshot;
+use crate::store::{Store, StoreError};
 
 /// So many times as long as they took to make, figures are shown before they are made again.
 const REST: u32 = 20;
+/// And at most so long.
+const LONGEST_REST: Duration = Duration::from_secs(60);
 
 /// The figures that were made last.
 #[derive(Default)]
-pub struct TodayCache(Mutex<Option<Made>>);
+pub struct TodayFigures {
+    /// Locked by the one who makes them.
+    known: Mutex<Option<KnownFigures>>,
+}
 
-struct Made {
+struct KnownFigures {
     report: Arc<Report>,
     /// That of the store that they are of.
     version: i64,
@@ -28,15 +35,22 @@ struct Made {
     rest_until: Instant,
 }
 
-impl Resources {
-    /// The figures of today so far, in the time zone of the configuration; a little old where they take long to make.
-    pub async fn today(&self) -> Result<Arc<Report>, ResourceError> {
-        let (routing, now) = (self.routing.get(), self.clock.now());
+impl TodayFigures {
+    /// Those of the day that it is in the time zone of the configuration; a little old where they take long to make.
+    ///
+    /// # Errors
+    /// As [`Reports::report_facts`](crate::store::reports::Reports::report_facts).
+    pub async fn get(
+        &self,
+        store: &dyn Store,
+        routing: &RoutingSnapshot,
+        now: Timestamp,
+    ) -> Result<Arc<Report>, StoreError> {
         let zone = routing.summary.timezone.zone.clone();
         let day = now.to_zoned(zone.clone()).date();
-        let mut made = self.today.0.lock().await;
-        let version = self.store.version().await?;
-        if let Some(known) = &*made
+        let mut known = self.known.lock().await;
+        let version = store.version().await?;
+        if let Some(known) = &*known
             && known.day == day
             && (known.version == version || Instant::now() < known.rest_until)
         {
@@ -44,11 +58,11 @@ impl Resources {
         }
         let begun = Instant::now();
         let scope = Scope { name: String::new(), from: day, to: day, zone, sources: None, shops: None, late: false };
-        let mut facts = self.store.report_facts(scope.clone()).await?;
+        let mut facts = store.report_facts(scope.clone()).await?;
         facts.note_observing(&scope, &routing.observing());
         let report = Arc::new(figures::report(&scope, &facts, now));
-        let rest_until = Instant::now() + begun.elapsed().saturating_mul(REST).min(Duration::from_secs(60));
-        *made = Some(Made { report: report.clone(), version, day, rest_until });
+        let rest_until = Instant::now() + begun.elapsed().saturating_mul(REST).min(LONGEST_REST);
+        *known = Some(KnownFigures { report: report.clone(), version, day, rest_until });
         Ok(report)
     }
 }

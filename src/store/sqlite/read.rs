@@ -24,11 +24,11 @@ type Look = Box<dyn FnOnce(Result<&Connection, &StoreError>) + Send>;
 
 /// A read-only connection with a thread of its own.
 #[derive(Clone)]
-pub struct Reader {
+pub struct ReadThread {
     readings: mpsc::Sender<Reading>,
 }
 
-impl Reader {
+impl ReadThread {
     /// Opens an existing store to read, also beside the daemon that holds it.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl Reader {
         Self::start(Some(open(path)?))
     }
 
-    /// As [`Reader::open`], of a store that cannot be opened yet.
+    /// As [`ReadThread::open`], of a store that cannot be opened yet.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: there is no thread.
@@ -59,7 +59,7 @@ impl Reader {
         }
     }
 
-    /// As [`Reader::close`], when the store is closed.
+    /// As [`ReadThread::close`], when the store is closed.
     async fn end(&self) {
         let (reply, closed) = oneshot::channel();
         if self.readings.send(Reading::Close(reply)).await.is_ok() {
@@ -70,7 +70,7 @@ impl Reader {
     /// Opens the files, for the writer thread.
     ///
     /// # Errors
-    /// As [`Reader::open`].
+    /// As [`ReadThread::open`].
     fn reopen(&self, path: &Path) -> Result<(), StoreError> {
         let (reply, opened) = oneshot::channel();
         self.readings.blocking_send(Reading::Open(path.to_owned(), reply)).map_err(|_| stopped())?;
@@ -99,17 +99,17 @@ impl Reader {
 /// The readers of a store. Whoever asks has one of their own, so that no answer holds up delivering.
 #[derive(Clone)]
 pub struct Readers {
-    pub(super) delivering: Reader,
-    pub(super) asking: Reader,
+    pub(super) delivering: ReadThread,
+    pub(super) asking: ReadThread,
 }
 
 impl Readers {
-    /// As [`Reader::open`].
+    /// As [`ReadThread::open`].
     ///
     /// # Errors
-    /// As [`Reader::open`].
+    /// As [`ReadThread::open`].
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { delivering: Reader::open(path)?, asking: Reader::open(path)? })
+        Ok(Self { delivering: ReadThread::open(path)?, asking: ReadThread::open(path)? })
     }
 
     /// As [`Readers::open`], of a store that cannot be opened yet.
@@ -117,15 +117,15 @@ impl Readers {
     /// # Errors
     /// [`StoreError::Unavailable`]: there is no thread.
     pub(super) fn closed() -> Result<Self, StoreError> {
-        Ok(Self { delivering: Reader::closed()?, asking: Reader::closed()? })
+        Ok(Self { delivering: ReadThread::closed()?, asking: ReadThread::closed()? })
     }
 
     /// One for everything, of a command, which delivers nothing.
     ///
     /// # Errors
-    /// As [`Reader::open`].
+    /// As [`ReadThread::open`].
     pub(super) fn one(path: &Path) -> Result<Self, StoreError> {
-        let reader = Reader::open(path)?;
+        let reader = ReadThread::open(path)?;
         Ok(Self { delivering: reader.clone(), asking: reader })
     }
 
@@ -144,7 +144,7 @@ impl Readers {
     /// Opens the files, for the writer thread.
     ///
     /// # Errors
-    /// As [`Reader::open`].
+    /// As [`ReadThread::open`].
     pub(super) fn reopen(&self, path: &Path) -> Result<(), StoreError> {
         self.delivering.reopen(path)?;
         self.asking.reopen(path)

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod api;
 mod happening;
+mod method;
 mod metrics;
 pub mod page;
 pub mod problem;
@@ -13,9 +14,8 @@ mod same_site;
 use std::sync::Arc;
 
 use http::header;
-use poem::error::MethodNotAllowedError;
 use poem::middleware::SetHeader;
-use poem::{Endpoint, EndpointExt, IntoEndpoint, IntoResponse, Response, Route, RouteMethod, get};
+use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route};
 
 use crate::flow::Current;
 use crate::flow::metrics::Metrics;
@@ -23,6 +23,7 @@ use crate::flow::readiness::Readiness;
 use crate::flow::resources::Resources;
 use crate::flow::routing::RoutingSnapshot;
 use crate::web::admin::access::{Authenticator, Protected};
+use crate::web::admin::method::reading;
 use crate::web::admin::problem::{Problem, refusal};
 use crate::web::server::ListenerNotes;
 
@@ -55,24 +56,6 @@ pub fn routes(state: AdminState) -> impl Endpoint<Output = Response> + 'static {
         .catch_all_error(|error| async move { Problem::of(&error).into_response() })
         .with(headers);
     Route::new().nest("/assets", page::assets()).nest("/", answered).map_to_response()
-}
-
-/// An endpoint that only shows something.
-fn reading<E: IntoEndpoint>(endpoint: E) -> impl Endpoint<Output = Response>
-where
-    E::Endpoint: 'static,
-{
-    alone(get(endpoint), "GET, HEAD")
-}
-
-/// An endpoint that takes these methods, and says so where it is asked by another one.
-fn alone(endpoint: RouteMethod, methods: &'static str) -> impl Endpoint<Output = Response> {
-    endpoint.map_to_response().around(move |endpoint, request| async move {
-        endpoint.call(request).await.map_err(|error| match error.is::<MethodNotAllowedError>() {
-            true => Problem::method(methods).into(),
-            false => error,
-        })
-    })
 }
 
 /// Refuses as the routes do.

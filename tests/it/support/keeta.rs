@@ -116,6 +116,15 @@ pub fn placed(number: u64, at: Timestamp) -> Vec<u8> {
     Envelope::new(1001, &format!("m1001-{number}"), &order(number).to_string(), at).body()
 }
 
+/// A new order, signed, that was placed at the moment of the webhook.
+pub fn placed_now(number: u64, at: Timestamp) -> Vec<u8> {
+    let mut message = order(number);
+    for part in ["baseOrder", "merchantOrder"] {
+        message["orderInfo"][part]["ctime"] = json!(at.as_millisecond());
+    }
+    Envelope::new(1001, &format!("m1001-{number}"), &message.to_string(), at).body()
+}
+
 /// An order that moved on: 1002 accepted, 1003 completed, 1004 cancelled.
 pub fn stepped(event_id: u64, number: u64, at: Timestamp) -> Vec<u8> {
     let message = json!({ "orderViewId": number, "opTime": at.as_millisecond() }).to_string();

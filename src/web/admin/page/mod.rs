@@ -18,9 +18,9 @@ use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, post};
 
 use crate::flow::resources::Resources;
 use crate::web::admin::access::{Authenticator, Protected};
+use crate::web::admin::method::{alone, reading};
 use crate::web::admin::page::reader::Pages;
 use crate::web::admin::problem::Problem;
-use crate::web::admin::{alone, reading};
 
 /// What a browser may load for a page and where it may send things: only from and to here, and no script that stands in a page.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \

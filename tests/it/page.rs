@@ -1,0 +1,5 @@
+//! The page as people see it: what a browser shows, in every language, and what it does not do.
+
+pub mod browser;
+mod today;
+mod words;
