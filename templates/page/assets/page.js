@@ -65,8 +65,7 @@
     });
   });
   document.body.addEventListener("htmx:sseError", () => {
-    const words = byId("happenings");
-    if (lost && words) { lost.textContent = words.dataset.lost; lost.hidden = false; }
+    if (lost) { lost.textContent = document.body.dataset.lost; lost.hidden = false; }
   });
 
   document.addEventListener("click", async (event) => {

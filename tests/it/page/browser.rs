@@ -235,8 +235,7 @@ impl Browser {
                 serde_json::from_str(entry["message"].as_str().unwrap_or_default()).unwrap_or_default();
             let address = message["message"]["params"]["request"]["url"].as_str().unwrap_or_default();
             let is_asked = message["message"]["method"] == "Network.requestWillBeSent";
-            let is_own = address.starts_with(&self.base)
-                || ["data:", "about:", "blob:"].iter().any(|own| address.starts_with(own));
+            let is_own = address.starts_with(&self.base) || !["http", "ws"].iter().any(|net| address.starts_with(net));
             if is_asked && !is_own {
                 found.push(format!("another host: {address}"));
             }

@@ -1,10 +1,14 @@
 //! *Today*: orders appear by themselves, and what has to be done stands at the top.
 
+use std::net::SocketAddr;
+
 use orderbell::sandbox::rules::Rules;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::admin::ask;
 use crate::page::browser::Browser;
-use crate::support::{Scene, keeta, of};
+use crate::support::{Scene, in_time, keeta, of};
 
 const HTML: [(&str, &str); 2] = [("Host", "localhost"), ("Accept", "text/html")];
 
@@ -70,13 +74,23 @@ async fn a_page_loads_nothing_from_elsewhere_and_stands_in_no_other_page() {
         assert!(!answer.body.contains("<style") && !answer.body.contains(" style="), "{}", answer.body);
         assert!(!answer.body.contains(" onclick=") && !answer.body.contains("<script>"), "{}", answer.body);
     }
-    let asset =
-        ask(daemon.admin(), "GET /assets/page.css", &[("Host", "localhost"), ("Accept-Encoding", "gzip")], b"").await;
-    let head = asset.head.to_lowercase();
+    let asset = bytes(daemon.admin(), "/assets/page.css").await;
+    let head = String::from_utf8_lossy(&asset).to_lowercase();
     assert!(
         head.contains("content-encoding: gzip") && head.contains("immutable") && !head.contains("no-store"),
         "{head}"
     );
+    assert!(asset.windows(6).any(|bytes| bytes == b"\r\n\r\n\x1f\x8b"));
     assert_eq!(ask(daemon.admin(), "GET /assets/../Cargo.toml", &HTML, b"").await.status, 404);
     daemon.stop().await;
+}
+
+/// The whole answer, as it is compressed.
+async fn bytes(address: SocketAddr, path: &str) -> Vec<u8> {
+    let mut stream = in_time(TcpStream::connect(address)).await.expect("it listens");
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept-Encoding: gzip\r\n\r\n");
+    in_time(stream.write_all(head.as_bytes())).await.expect("the head is taken");
+    let mut answer = Vec::new();
+    in_time(stream.read_to_end(&mut answer)).await.expect("an answer");
+    answer
 }
