@@ -52,6 +52,6 @@ fn worded(incident: Incident, language: &str, zone: &TimeZone, now: Timestamp) -
     let composed = composed.unwrap_or_else(|| plain(&context));
     let text = composed.document.plain_text();
     let rest = text.strip_prefix(&composed.title).unwrap_or(&text);
-    let paragraphs = rest.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty());
+    let paragraphs = rest.lines().map(str::trim).filter(|line| !line.is_empty());
     WordedNotice { topic, subject, since, paragraphs: paragraphs.map(str::to_owned).collect(), title: composed.title }
 }
