@@ -46,6 +46,7 @@ pub mod route;
 pub mod route_decision;
 pub mod scaffold;
 pub mod secret;
+pub mod session;
 pub mod settings;
 pub mod shop;
 pub mod sign;

@@ -1,8 +1,8 @@
 //! What Orderbell remembers: the contract of the stores, in the words of the flow, and the one place that opens a store.
 //!
-//! A store is one folder that implements the six traits of [`Store`]. Each trait stands in a file with what it is asked and
-//! what it answers: [`ingest`], [`queue`], [`history`], [`reports`], [`health`], [`leases`]. Nobody outside of this room knows
-//! which store it is.
+//! A store is one folder that implements the seven traits of [`Store`]. Each trait stands in a file with what it is asked and
+//! what it answers: [`ingest`], [`queue`], [`history`], [`reports`], [`sessions`], [`health`], [`leases`]. Nobody outside of
+//! this room knows which store it is.
 
 pub mod address;
 pub mod contents;
@@ -17,6 +17,7 @@ pub mod queue;
 pub mod recording;
 pub mod reports;
 pub mod restoring;
+pub mod sessions;
 pub mod sql;
 pub mod sqlite;
 
@@ -35,12 +36,13 @@ use crate::store::leases::Leases;
 use crate::store::postgres::Postgres;
 use crate::store::queue::Queue;
 use crate::store::reports::Reports;
+use crate::store::sessions::Sessions;
 use crate::store::sqlite::{Sqlite, backup, lock};
 
 /// A store: everything that is acknowledged, owed and known.
-pub trait Store: Ingest + Queue + History + Reports + Health + Leases {}
+pub trait Store: Ingest + Queue + History + Reports + Sessions + Health + Leases {}
 
-impl<S: Ingest + Queue + History + Reports + Health + Leases> Store for S {}
+impl<S: Ingest + Queue + History + Reports + Sessions + Health + Leases> Store for S {}
 
 /// What a store is about to answer. What it is asked about by reference it has copied when it returns this.
 pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, StoreError>>;

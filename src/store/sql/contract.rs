@@ -5,3 +5,4 @@ mod history;
 mod ingest;
 mod queue;
 mod reports;
+mod sessions;

@@ -35,6 +35,7 @@ mod refusals;
 pub mod report;
 pub mod restored;
 mod rows;
+mod sessions;
 pub mod settle;
 mod states;
 pub mod take_over;

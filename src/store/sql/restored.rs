@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::event::{DeliveryId, EventId};
 use crate::store::contents::{Lineage, PresentStore, StoreContents, WaitingChoice};
-use crate::store::sql::{Connection, Result, params};
+use crate::store::sql::{Connection, Result, params, sessions};
 
 /// Why what waited does not go out.
 const CANCELLED: &str = "it waited in a backup that was put back, and may have arrived since";
@@ -47,13 +47,15 @@ pub fn compare(backup: &dyn Connection, present: &dyn Connection, contents: Stor
     })
 }
 
-/// Does with what waits as a person has decided. Where it is not known what was attempted, all of it may have been.
+/// Does with what waits as a person has decided. Where it is not known what was attempted, all of it may have been. Nobody is
+/// logged in any more: a session that was ended since the backup does not come back.
 pub fn decide(
     connection: &dyn Connection,
     choice: WaitingChoice,
     attempted: Option<&BTreeSet<DeliveryId>>,
     now: Timestamp,
 ) -> Result<()> {
+    sessions::end_all(connection)?;
     match choice {
         WaitingChoice::Cancel => {
             let step = "INSERT INTO steps (delivery, at, step, detail)
@@ -81,4 +83,20 @@ fn mark(connection: &dyn Connection, id: DeliveryId, now: Timestamp) -> Result<(
 
 fn waiting(connection: &dyn Connection) -> Result<Vec<DeliveryId>> {
     connection.all("SELECT id FROM deliveries WHERE state = 'waiting' ORDER BY id", &[], |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::plans::in_memory;
+
+    #[test]
+    fn whoever_was_logged_in_when_the_backup_was_made_is_not_any_more() {
+        let store = in_memory();
+        let store: &dyn Connection = &store;
+        let sql = "INSERT INTO sessions VALUES (?1, 'ann', ?1, 1, 1, '')";
+        store.execute(sql, params![[7; 32][..]]).unwrap();
+        decide(store, WaitingChoice::Send, None, Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(sessions::all(store).unwrap(), []);
+    }
 }

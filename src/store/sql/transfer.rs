@@ -105,6 +105,7 @@ pub const TABLES: &[Table] = &[
     table("repeat_tally", 2, &["quarter", "source", "count"]),
     table("signs_of_life", 1, &["source", "at"]),
     table("troubles", 2, &["topic", "subject", "since", "detail"]),
+    table("sessions", 1, &["digest", "token", "proof", "begun_at", "used_at", "browser"]),
 ];
 
 /// Tables of a database itself.

@@ -13,7 +13,7 @@ mod migrations {
 }
 
 /// The number of the newest migration that this binary knows.
-const SCHEMA: i64 = 10;
+const SCHEMA: i64 = 11;
 
 /// So many steps of a conversion are made at once: a store of some thousand events is ready when it is open.
 const STEPS_AT_ONCE: u32 = 4;
@@ -127,7 +127,7 @@ mod tests {
         migrate(&mut connection, Path::new("bell.db")).expect("an empty store");
         connection.execute("UPDATE schema_floor SET oldest_binary_schema = 99", []).expect("update");
         let refused = migrate(&mut connection, Path::new("bell.db")).expect_err("too new").into_error().to_string();
-        assert!(refused.contains("schema 99, this one knows 10"), "{refused}");
+        assert!(refused.contains("schema 99, this one knows 11"), "{refused}");
         assert!(refuse_other_version(&connection).is_err());
     }
 
@@ -140,6 +140,6 @@ mod tests {
         refuse_other_version(&connection).expect("up to date");
         connection.execute("DELETE FROM refinery_schema_history WHERE version > 1", []).expect("delete");
         let refused = refuse_other_version(&connection).expect_err("too old").to_string();
-        assert!(refused.contains("schema 1, this one needs 10"), "{refused}");
+        assert!(refused.contains("schema 1, this one needs 11"), "{refused}");
     }
 }

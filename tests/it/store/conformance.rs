@@ -18,6 +18,7 @@ mod queue;
 mod reports;
 mod retention;
 pub mod scene;
+mod sessions;
 
 macro_rules! cases {
     ($store:ident $($feature:ident: $($case:ident),+;)+) => {
@@ -96,6 +97,9 @@ macro_rules! conformance {
                     what_is_parked_overdue_dead_and_unrouted_is_seen,
                     what_waits_is_counted_with_its_age_and_why_a_channel_is_parked, each_commit_is_measured, what_was_not_proven_is_counted_between_two_moments,
                     a_command_asks_and_the_daemon_answers, a_closed_store_takes_no_more_and_can_be_opened_again;
+                sessions: a_session_is_known_by_its_digest_over_restarts_until_it_is_ended,
+                    sessions_that_are_not_used_or_too_old_are_swept_whatever_the_clock_was,
+                    of_one_token_so_many_sessions_are_kept_the_last_used;
                 retention: what_is_old_and_done_is_removed_and_never_what_is_still_to_be_delivered;
             }
         }
