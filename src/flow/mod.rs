@@ -35,6 +35,7 @@ pub mod resources;
 pub mod routing;
 pub mod schedule;
 pub mod service_manager;
+pub mod sessions;
 pub mod settings_check;
 pub mod shared_messages;
 pub mod source_activity;

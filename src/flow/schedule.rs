@@ -1,4 +1,4 @@
-//! What happens by the clock: so far, the removal of what is older than `store.keep`.
+//! What happens by the clock: the removal of what is older than `store.keep`, and of sessions that have ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
-use crate::flow::Clock;
 use crate::flow::leadership::Leadership;
+use crate::flow::{Clock, sessions};
 use crate::store::Store;
 
 /// Old events are looked for this often.
@@ -37,6 +37,9 @@ pub async fn upkeep(
             && removed > 0
         {
             tracing::info!(removed, "events older than store.keep were removed");
+        }
+        if let Err(error) = sessions::sweep(&*store, &clock).await {
+            tracing::warn!(%error, "sessions that have ended could not be removed; tried again in an hour");
         }
     }
 }

@@ -31,6 +31,7 @@ use crate::flow::notifier::Notifier;
 use crate::flow::resources::source_states::SourceStates;
 use crate::flow::resources::today::TodayFigures;
 use crate::flow::routing::RoutingSnapshot;
+use crate::flow::sessions::SessionKeeper;
 use crate::flow::{Clock, Current};
 use crate::store::{Store, StoreError};
 
@@ -45,6 +46,8 @@ pub struct Resources {
     pub notifier: Notifier,
     pub clock: Clock,
     pub stop: CancellationToken,
+    /// Who is logged in to the page.
+    pub sessions: SessionKeeper,
     /// The channels to which a test is under way.
     testing: Arc<Mutex<BTreeSet<String>>>,
     streams: Arc<Semaphore>,
@@ -61,12 +64,14 @@ impl Resources {
         stop: CancellationToken,
     ) -> Self {
         let (testing, streams) = (Arc::default(), Arc::new(Semaphore::new(STREAMS)));
+        let sessions = SessionKeeper::new(store.clone(), clock.clone());
         Self {
             store,
             routing,
             notifier,
             clock,
             stop,
+            sessions,
             testing,
             streams,
             source_states: Arc::default(),
