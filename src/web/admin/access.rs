@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::access::{Access, AccessToken, TokenDigest, TokenForm, is_hashed};
 use crate::domain::log_limit::LogLimit;
 use crate::domain::secret::Secret;
+use crate::domain::session::{FormDigest, LoginSession, SessionKey};
 use crate::domain::try_limit::TryLimit;
 use crate::flow::{Clock, Current};
 use crate::web::admin::problem::Problem;
@@ -67,6 +68,8 @@ pub struct KnownToken {
     name: Arc<str>,
     access: Access,
     form: KnownForm,
+    /// What a session of it is compared with.
+    form_digest: FormDigest,
 }
 
 enum KnownForm {
@@ -86,11 +89,12 @@ impl AccessRules {
             return if bound.ip().is_loopback() { AccessRules::Local(bound.ip()) } else { AccessRules::Closed };
         }
         let known = |AccessToken { name, access, form }: AccessToken| {
+            let form_digest = FormDigest::of(&form);
             let form = match form {
                 TokenForm::Plain(token) => KnownForm::Plain(TokenDigest::of(token.expose())),
                 TokenForm::Hash(hash) => KnownForm::Hash { hash, known: OnceLock::new() },
             };
-            KnownToken { name: name.into(), access, form }
+            KnownToken { name: name.into(), access, form, form_digest }
         };
         AccessRules::Tokens(tokens.into_iter().map(known).collect())
     }
@@ -172,7 +176,8 @@ impl Authenticator {
         Ok(caller)
     }
 
-    /// Who asks; `None` where they do not say.
+    /// Who asks, by a token or from this machine; `None` where they do not say. A session is none of that: what programs ask is
+    /// answered to a token alone, so that no page that a browser shows can ask it.
     ///
     /// # Errors
     /// As [`Authenticator::admit`].
@@ -187,19 +192,61 @@ impl Authenticator {
             AccessRules::Closed => return Ok(None),
         };
         let Some(presented) = bearer(request.headers()) else { return Ok(None) };
-        let token = presented.ok().filter(|token| token.len() <= MAX_TOKEN_BYTES);
+        let found = self.find(tokens, presented.ok(), peer(request)).await?;
+        Ok(Some(found.caller()))
+    }
+
+    /// Whose token it is that somebody logs in with, and what their session is compared with later.
+    ///
+    /// # Errors
+    /// As [`Authenticator::admit`].
+    pub async fn log_in(&self, token: &str, peer: Option<IpAddr>) -> Result<(Caller, FormDigest), Problem> {
+        match &self.0.rules.get().rules {
+            AccessRules::Tokens(tokens) => {
+                let found = self.find(tokens, Some(token), peer).await?;
+                Ok((found.caller(), found.form_digest))
+            }
+            AccessRules::Local(_) | AccessRules::Closed => Err(self.nobody()),
+        }
+    }
+
+    /// As whom somebody acts who has logged in; `None` where their token is not configured any more, or otherwise.
+    pub fn of_session(&self, session: &LoginSession, key: &SessionKey) -> Option<Caller> {
+        let in_force = self.0.rules.get();
+        let AccessRules::Tokens(tokens) = &in_force.rules else { return None };
+        let token = tokens.iter().find(|token| *token.name == *session.token)?;
+        session.is_of(key, &token.form_digest).then(|| token.caller())
+    }
+
+    /// Whether people log in: whether there is any token.
+    pub fn takes_log_ins(&self) -> bool {
+        matches!(self.0.rules.get().rules, AccessRules::Tokens(_))
+    }
+
+    /// Until when a request goes on that is let in now. It is asked for before the look at who asks: where the rules change in
+    /// between, the end has come already.
+    pub fn end(&self) -> AccessEnd {
+        self.0.rules.get().end.clone()
+    }
+
+    async fn find<'t>(
+        &self,
+        tokens: &'t [KnownToken],
+        presented: Option<&str>,
+        peer: Option<IpAddr>,
+    ) -> Result<&'t KnownToken, Problem> {
+        let token = presented.filter(|token| token.len() <= MAX_TOKEN_BYTES);
         let token = token.map(|token| (token, TokenDigest::of(token)));
         // Before the limit: a program with a stale token keeps out none of those that share its address.
-        if let Some(caller) = token.and_then(|(_, digest)| known(tokens, &digest)) {
-            return Ok(Some(caller));
+        if let Some(found) = token.and_then(|(_, digest)| known(tokens, &digest)) {
+            return Ok(found);
         }
-        let peer = request.remote_addr().as_socket_addr().map(|peer| peer.ip());
         self.tries_left(peer)?;
         let found = match token {
             Some((token, digest)) => self.find_hashed(tokens, token, digest).await?,
             None => None,
         };
-        found.map(Some).ok_or_else(|| self.refuse(peer))
+        found.ok_or_else(|| self.refuse(peer))
     }
 
     fn nobody(&self) -> Problem {
@@ -216,23 +263,23 @@ impl Authenticator {
     }
 
     /// Tries a token against the hashes of those that have not been presented yet.
-    async fn find_hashed(
+    async fn find_hashed<'t>(
         &self,
-        tokens: &[KnownToken],
+        tokens: &'t [KnownToken],
         presented: &str,
         digest: TokenDigest,
-    ) -> Result<Option<Caller>, Problem> {
+    ) -> Result<Option<&'t KnownToken>, Problem> {
         for token in tokens {
             // Another request may have presented it while this one waited for its turn.
             if token.is_known_as(&digest) {
-                return Ok(Some(token.caller()));
+                return Ok(Some(token));
             }
             let Some(hash) = token.untried() else { continue };
             if self.is_hashed(presented, hash).await? {
                 if let KnownForm::Hash { known, .. } = &token.form {
                     let _ = known.set(digest);
                 }
-                return Ok(Some(token.caller()));
+                return Ok(Some(token));
             }
         }
         Ok(None)
@@ -275,9 +322,13 @@ impl Authenticator {
 }
 
 /// Whose token it is, without hashing. Each is compared, so that the time says nothing about which one it is.
-fn known(tokens: &[KnownToken], digest: &TokenDigest) -> Option<Caller> {
-    let found = tokens.iter().fold(None, |found, token| if token.is_known_as(digest) { Some(token) } else { found });
-    found.map(KnownToken::caller)
+fn known<'t>(tokens: &'t [KnownToken], digest: &TokenDigest) -> Option<&'t KnownToken> {
+    tokens.iter().fold(None, |found, token| if token.is_known_as(digest) { Some(token) } else { found })
+}
+
+/// From where a request comes, as far as that is known.
+pub fn peer(request: &Request) -> Option<IpAddr> {
+    request.remote_addr().as_socket_addr().map(|peer| peer.ip())
 }
 
 /// The token that a request presents; an error where what it presents is none.
@@ -300,8 +351,7 @@ impl<E: Endpoint> Endpoint for Protected<E> {
     type Output = E::Output;
 
     async fn call(&self, mut request: Request) -> poem::Result<E::Output> {
-        // Taken before the look: where the rules change meanwhile, it has come already.
-        let end = self.authenticator.0.rules.get().end.clone();
+        let end = self.authenticator.end();
         let caller = self.authenticator.admit(&request).await?;
         request.extensions_mut().insert(caller);
         request.extensions_mut().insert(end);
@@ -317,9 +367,10 @@ mod tests {
     async fn a_token_that_another_request_has_made_known_meanwhile_is_found() {
         let digest = TokenDigest::of("hush-till");
         let known = KnownForm::Hash { hash: Secret::new("$argon2id$"), known: OnceLock::from(digest) };
-        let tokens = [KnownToken { name: "till".into(), access: Access::Read, form: known }];
+        let form_digest = FormDigest::of(&TokenForm::Hash(Secret::new("$argon2id$")));
+        let tokens = [KnownToken { name: "till".into(), access: Access::Read, form: known, form_digest }];
         let authenticator = Authenticator::new(AccessRules::Closed, Clock::system());
         let found = authenticator.find_hashed(&tokens, "hush-till", digest).await.unwrap();
-        assert_eq!(found.map(|caller| caller.name), Some("till".into()));
+        assert_eq!(found.map(|token| &*token.name), Some("till"));
     }
 }

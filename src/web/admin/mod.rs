@@ -3,7 +3,10 @@
 
 pub mod access;
 pub mod api;
+pub mod cookie;
 mod happening;
+pub mod local_path;
+pub mod logged_in;
 mod method;
 mod metrics;
 pub mod page;

@@ -40,6 +40,32 @@ pub fn check(request: &Request, bound: IpAddr) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Whether what a browser posts comes from a page of this very listener. `Sec-Fetch-Site`, which no page can make up, decides
+/// where it is there: a proxy may name another host than the browser has asked. Where it is not, as without encryption, `Origin`
+/// does. A browser sends one of them.
+///
+/// # Errors
+/// 403.
+pub fn check_posted(headers: &HeaderMap) -> Result<(), Problem> {
+    let title = "A page of another site may not change anything";
+    let refused = |detail| Err(Problem::new(StatusCode::FORBIDDEN, "another-site", title).detail(detail));
+    match one(headers, &HeaderName::from_static(SEC_FETCH_SITE)) {
+        Some(Ok("same-origin")) => return Ok(()),
+        Some(_) => return refused("what is posted comes from the page of another site"),
+        None => {}
+    }
+    let Some(origin) = one(headers, &header::ORIGIN) else {
+        return refused("the browser does not say from which page this comes (Sec-Fetch-Site or Origin)");
+    };
+    let forwarded = HeaderName::from_static("x-forwarded-host");
+    let hosts = [one(headers, &header::HOST), one(headers, &forwarded)];
+    let is_own = origin.is_ok_and(|origin| hosts.into_iter().flatten().flatten().any(|host| is_origin(origin, host)));
+    match is_own {
+        true => Ok(()),
+        false => refused("Origin is another host than this one; a proxy is to pass on Host as the browser sends it"),
+    }
+}
+
 /// The value of a header that stands there once; an error where it does not, or is no text.
 pub fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Result<&'a str, ()>> {
     let mut values = headers.get_all(name).iter();
@@ -109,6 +135,43 @@ mod tests {
             request = request.header(*name, *value);
         }
         check(&request.finish(), "127.0.0.1".parse().unwrap())
+    }
+
+    #[test]
+    fn only_what_a_page_of_this_host_posts_is_taken() {
+        let posted = |more: &[(&'static str, &str)]| {
+            let mut request = Request::builder().header("host", "bell.lan:8788");
+            for (name, value) in more {
+                request = request.header(*name, *value);
+            }
+            check_posted(request.finish().headers()).is_ok()
+        };
+        let (site, origin) = ("sec-fetch-site", "origin");
+        for taken in [
+            &[(site, "same-origin")][..],
+            &[(origin, "http://bell.lan:8788")],
+            &[(origin, "https://BELL.lan:8788")],
+            // As nginx passes it on by its defaults.
+            &[(site, "same-origin"), (origin, "https://bell.example.com")],
+            &[(origin, "https://bell.example.com"), ("x-forwarded-host", "bell.example.com")],
+        ] {
+            assert!(posted(taken), "{taken:?}");
+        }
+        for refused in [
+            &[][..],
+            &[(site, "cross-site")],
+            &[(site, "same-site"), (origin, "http://bell.lan:8788")],
+            &[(site, "none")],
+            &[(site, "same-origin"), (site, "same-origin")],
+            &[(origin, "null")],
+            &[(origin, "http://bell.lan")],
+            &[(origin, "http://bell.lan:8788.example.com")],
+            &[(origin, "https://bell.example.com")],
+            &[(origin, "http://bell.lan:8788"), (origin, "http://bell.lan:8788")],
+            &[("referer", "http://bell.lan:8788/")],
+        ] {
+            assert!(!posted(refused), "{refused:?}");
+        }
     }
 
     #[test]
