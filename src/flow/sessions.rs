@@ -77,13 +77,13 @@ impl SessionKeeper {
         Ok(was_there)
     }
 
-    /// Ends all sessions but one. Answers how many.
+    /// Ends all sessions, but one where one is named. Answers how many.
     ///
     /// # Errors
     /// As the store's.
-    pub async fn end_others(&self, kept: SessionDigest) -> Result<usize, StoreError> {
+    pub async fn end_others(&self, kept: Option<SessionDigest>) -> Result<usize, StoreError> {
         let mut count = 0;
-        for session in self.store.sessions().await?.iter().filter(|session| session.digest != kept) {
+        for session in self.store.sessions().await?.iter().filter(|session| Some(session.digest) != kept) {
             count += usize::from(self.store.end_session(session.digest).await?);
         }
         self.ended.send_replace(());

@@ -40,6 +40,7 @@ mod instances;
 mod keeta;
 mod last_good;
 mod log_options;
+mod logging_in;
 mod mask;
 mod matrix;
 mod merchant;

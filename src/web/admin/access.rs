@@ -218,6 +218,14 @@ impl Authenticator {
         session.is_of(key, &token.form_digest).then(|| token.caller())
     }
 
+    /// Whether a token of this name is configured.
+    pub fn has_token(&self, name: &str) -> bool {
+        match &self.0.rules.get().rules {
+            AccessRules::Tokens(tokens) => tokens.iter().any(|token| *token.name == *name),
+            AccessRules::Local(_) | AccessRules::Closed => false,
+        }
+    }
+
     /// Whether people log in: whether there is any token.
     pub fn takes_log_ins(&self) -> bool {
         matches!(self.0.rules.get().rules, AccessRules::Tokens(_))
@@ -249,7 +257,8 @@ impl Authenticator {
         found.ok_or_else(|| self.refuse(peer))
     }
 
-    fn nobody(&self) -> Problem {
+    /// What somebody is answered who does not say who they are.
+    pub fn nobody(&self) -> Problem {
         match &self.0.rules.get().rules {
             AccessRules::Closed => {
                 let problem = Problem::new(StatusCode::FORBIDDEN, "closed", "Nobody has access");

@@ -43,7 +43,7 @@ impl<E: Endpoint> Endpoint for LoggedIn<E> {
             request.extensions_mut().insert(caller);
         } else {
             let Some((caller, session)) = find(&self.authenticator, &self.sessions, request.headers()).await? else {
-                return Ok(led_to_log_in(&request));
+                return led_to_log_in(&request).ok_or_else(|| self.authenticator.nobody().into());
             };
             if !request.method().is_safe() {
                 same_site::check_posted(request.headers())?;
@@ -76,23 +76,22 @@ pub async fn find(
     Ok(None)
 }
 
-/// What somebody is answered who has not logged in, or not any more.
-fn led_to_log_in(request: &Request) -> Response {
+/// Leads a browser to where one logs in; `None` where no page is asked for, but a stream, or something by a program.
+fn led_to_log_in(request: &Request) -> Option<Response> {
     let (headers, answer) = (request.headers(), Response::builder());
     let said = |name| same_site::one(headers, &name).and_then(Result::ok).unwrap_or_default();
-    if said(header::ACCEPT).contains("text/event-stream") {
-        let problem = Problem::new(StatusCode::UNAUTHORIZED, "no-access", "The session has ended");
-        return problem.detail("log in once more").into_response();
-    }
     let here = request.uri().path_and_query().map(|here| here.as_str()).unwrap_or_default();
     if headers.contains_key("hx-request") {
         let page = LocalPath::of_address(said(HeaderName::from_static("hx-current-url")));
-        return answer.status(StatusCode::UNAUTHORIZED).header("HX-Redirect", log_in_and(page)).finish();
+        return Some(answer.status(StatusCode::UNAUTHORIZED).header("HX-Redirect", log_in_and(page)).finish());
+    }
+    if !said(header::ACCEPT).contains("text/html") {
+        return None;
     }
     if !request.method().is_safe() {
         // What was posted is not posted again: back to where that was done.
         let page = LocalPath::of_address(said(header::REFERER));
-        return answer.status(StatusCode::SEE_OTHER).header(header::LOCATION, log_in_and(page)).finish();
+        return Some(answer.status(StatusCode::SEE_OTHER).header(header::LOCATION, log_in_and(page)).finish());
     }
     let page = LocalPath::read(here);
     if matches!(said(HeaderName::from_static("sec-fetch-site")), "cross-site" | "same-site") {
@@ -100,9 +99,9 @@ fn led_to_log_in(request: &Request) -> Response {
         let here = percent_encoded(page.as_ref().map_or("/", LocalPath::as_str));
         let once_more =
             format!("<!doctype html><title>Orderbell</title><meta http-equiv=\"refresh\" content=\"0; url={here}\">");
-        return answer.content_type("text/html; charset=utf-8").body(once_more);
+        return Some(answer.content_type("text/html; charset=utf-8").body(once_more));
     }
-    answer.status(StatusCode::SEE_OTHER).header(header::LOCATION, log_in_and(page)).finish()
+    Some(answer.status(StatusCode::SEE_OTHER).header(header::LOCATION, log_in_and(page)).finish())
 }
 
 /// Where one logs in and then goes on at this page.

@@ -19,5 +19,13 @@ pub async fn happenings(reader: Reader, request: &Request) -> Result<Response, P
         Err(ResourceError::Senseless(_)) => reader.resources().stream(None, end).await?,
         stream => stream?,
     };
-    Ok(SSE::new(stream.map(server_sent)).keep_alive(KEEP_ALIVE).into_response())
+    let happenings = stream.map(server_sent);
+    // It ends with the session.
+    Ok(match reader.session {
+        Some(current) => {
+            let ended = Box::pin(reader.pages.resources.sessions.clone().until_ended(current.key));
+            SSE::new(happenings.take_until(ended)).keep_alive(KEEP_ALIVE).into_response()
+        }
+        None => SSE::new(happenings).keep_alive(KEEP_ALIVE).into_response(),
+    })
 }

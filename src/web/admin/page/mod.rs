@@ -5,8 +5,10 @@ mod assets;
 mod compressed;
 mod happenings;
 mod language;
+mod login;
 pub mod problems;
 pub mod reader;
+mod sessions;
 mod today;
 mod values;
 
@@ -14,10 +16,11 @@ use std::sync::Arc;
 
 use http::header;
 use poem::middleware::SetHeader;
-use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, post};
+use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, get, post};
 
 use crate::flow::resources::Resources;
-use crate::web::admin::access::{Authenticator, Protected};
+use crate::web::admin::access::Authenticator;
+use crate::web::admin::logged_in::{LOG_IN, LoggedIn};
 use crate::web::admin::method::{alone, reading};
 use crate::web::admin::page::reader::Pages;
 use crate::web::admin::problem::Problem;
@@ -39,10 +42,17 @@ pub fn routes(resources: &Resources, authenticator: &Authenticator) -> impl Endp
     let views = Route::new()
         .at("/", reading(today::today))
         .at("/happenings", reading(happenings::happenings))
-        .at("/language", alone(post(language::choose), "POST"));
+        .at("/sessions", reading(sessions::list))
+        .at("/sessions/end", alone(post(sessions::end), "POST"))
+        .at("/sessions/end-others", alone(post(sessions::end_others), "POST"));
     let headers = SetHeader::new()
         .overriding(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
         .overriding(header::X_FRAME_OPTIONS, "DENY");
-    let protected = Protected { authenticator: authenticator.clone(), endpoint: views };
-    protected.around(problems::as_page).data(pages).around(compressed::compressed).with(headers).map_to_response()
+    let (authenticator, sessions) = (authenticator.clone(), resources.sessions.clone());
+    let everybody = Route::new()
+        .at(LOG_IN, alone(get(login::form).post(login::log_in), "GET, HEAD, POST"))
+        .at("/logout", alone(post(login::log_out), "POST"))
+        .at("/language", alone(post(language::choose), "POST"))
+        .nest_no_strip("/", LoggedIn { authenticator, sessions, endpoint: views });
+    everybody.around(problems::as_page).data(pages).around(compressed::compressed).with(headers).map_to_response()
 }

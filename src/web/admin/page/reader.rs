@@ -6,7 +6,6 @@ use std::sync::{Arc, OnceLock};
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use minijinja::{Value, context};
-use poem::http::Uri;
 use poem::{FromRequest, Request, RequestBody, Response};
 
 use crate::domain::access::Access;
@@ -18,6 +17,8 @@ use crate::domain::template::filters::TemplateZone;
 use crate::domain::template::pages::PageTemplates;
 use crate::flow::resources::Resources;
 use crate::web::admin::access::Caller;
+use crate::web::admin::local_path::LocalPath;
+use crate::web::admin::logged_in::CurrentSession;
 use crate::web::admin::page::assets;
 use crate::web::admin::page::values::plain;
 use crate::web::admin::problem::Problem;
@@ -52,6 +53,8 @@ impl Pages {
 pub struct Reader {
     pub pages: Arc<Pages>,
     pub caller: Option<Caller>,
+    /// Where they have logged in.
+    pub session: Option<CurrentSession>,
     /// One of the built-in ones.
     pub language: &'static str,
     /// That of the configuration, in which times are shown.
@@ -68,6 +71,7 @@ impl Reader {
         let path = request.original_uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
         Self {
             caller: request.extensions().get().cloned(),
+            session: request.extensions().get().cloned(),
             language: language(request.headers(), &routing.language),
             zone: routing.summary.timezone.clone(),
             now: pages.resources.clock.now(),
@@ -137,6 +141,7 @@ impl Reader {
                 zone => self.zone.name.as_str(),
                 caller => self.caller.as_ref().map(|caller| caller.name.to_string()),
                 may_change => self.may_change(),
+                session => self.session.is_some(),
             },
             timezone => Value::from_object(TemplateZone(self.zone.zone.clone())),
             received_at => self.now.to_string(),
@@ -203,11 +208,7 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 
 /// A path of this page that a form wants to lead back to; the front page where it is none of ours.
 pub fn way_back(wanted: &str) -> String {
-    let is_own = wanted.starts_with('/')
-        && !wanted.starts_with("//")
-        && !wanted.contains(['\\', '\r', '\n', '\t'])
-        && wanted.parse::<Uri>().is_ok_and(|uri| uri.authority().is_none());
-    if is_own { wanted.to_owned() } else { "/".to_owned() }
+    LocalPath::read(wanted).map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned())
 }
 
 #[cfg(test)]
