@@ -5,6 +5,7 @@ use std::sync::Arc;
 use url::{Host, Url};
 
 use crate::channel::{Channel, ChannelKind, FromSettings, dingtalk, email, remedy, unready, webhook, wecom};
+use crate::domain::preview::{Preview, PreviewContent};
 use crate::domain::remedy::Remedy;
 use crate::domain::secret::Secret;
 use crate::domain::settings::{Reach, ReadSettings};
@@ -82,6 +83,13 @@ pub fn kind_names() -> Vec<&'static str> {
 /// What a refusal comes from, by the name of the channel's kind and the words of the answer.
 pub fn remedy_of(kind: &str, words: &str) -> Option<Remedy> {
     (kind_named(kind)?.remedy)(words)
+}
+
+/// What readers see of the body of a part, whatever channel it was written for: each kind knows its own, also when the channel is
+/// gone.
+pub fn preview(body: &str) -> Preview {
+    let known = KINDS.iter().find_map(|kind| (kind.preview)(body));
+    known.unwrap_or_else(|| Preview::of(PreviewContent::Text(body.to_owned())))
 }
 
 /// An answer's words as they stand beside what [`remedy_of`] says of them.

@@ -30,6 +30,7 @@ use serde::de::DeserializeOwned;
 use crate::channel::http::Http;
 use crate::domain::mask::known::{Mask, Masking};
 use crate::domain::message::{Message, Part, PartForm};
+use crate::domain::preview::Preview;
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::remedy::Remedy;
 use crate::domain::retry::Answer;
@@ -213,6 +214,8 @@ pub struct ChannelKind {
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// Its `setup.toml`, a [`Scaffold`](crate::domain::scaffold::Scaffold).
     pub setup: &'static str,
+    /// What readers see of the body of a part; `None` where it is none of this kind.
+    pub preview: fn(&str) -> Option<Preview>,
     /// What a refusal comes from and what to change, by the words of the answer as they were stored. What goes wrong on the
     /// way is in [`remedy::in_transit`].
     pub remedy: fn(&str) -> Option<Remedy>,

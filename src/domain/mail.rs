@@ -33,12 +33,19 @@ impl ParsedMail {
     /// The text, and a line for whatever is enclosed.
     pub fn shown(&self) -> Option<String> {
         let mut text = self.text.clone()?;
-        for MailAttachment { kind, name, bytes, .. } in &self.enclosed {
-            let name = name.as_ref().map(|name| format!("{name}, ")).unwrap_or_default();
+        for enclosed in &self.enclosed {
             text.truncate(text.trim_end().len());
-            text.push_str(&format!("\n[{name}{kind}, {} KB]\n", bytes.len().div_ceil(1000)));
+            text.push_str(&format!("\n[{}]\n", enclosed.line()));
         }
         Some(text)
+    }
+}
+
+impl MailAttachment {
+    /// Such as `daily.csv, text/csv, 1 KB`.
+    pub fn line(&self) -> String {
+        let name = self.name.as_ref().map(|name| format!("{name}, ")).unwrap_or_default();
+        format!("{name}{}, {} KB", self.kind, self.bytes.len().div_ceil(1000))
     }
 }
 

@@ -37,6 +37,7 @@ pub mod order;
 pub mod pace;
 pub mod payload;
 pub mod picture;
+pub mod preview;
 pub mod quiet;
 pub mod rate_limit;
 pub mod remedy;

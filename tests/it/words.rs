@@ -12,6 +12,7 @@ mod languages;
 mod licences;
 mod money;
 mod outline;
+mod previews;
 mod reading;
 pub mod reports;
 mod samples;

@@ -10,6 +10,7 @@
 
 pub mod answers;
 pub mod markdown;
+mod preview;
 mod settings;
 
 use std::borrow::Cow;

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 
-use crate::channel::dingtalk::{DingTalk, TOKEN, answers};
+use crate::channel::dingtalk::{DingTalk, TOKEN, answers, preview};
 use crate::channel::{ChannelKind, FromSettings, robot};
 use crate::domain::settings::{InvalidValue, Reach, SettingsTable};
 
@@ -15,6 +15,7 @@ impl FromSettings for DingTalk {
         per_minute: Some(robot::PER_MINUTE),
         schema: DingTalk::json_schema,
         setup: include_str!("setup.toml"),
+        preview: preview::preview,
         remedy: answers::remedy,
     };
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use url::{Host, Url};
 
 use crate::channel::email::mailbox::{InvalidMailbox, Mailbox};
-use crate::channel::email::{Email, answers};
+use crate::channel::email::{Email, answers, page};
 use crate::channel::smtp::server::{InvalidEndpoint, Protection, SmtpAddress};
 use crate::channel::{ChannelKind, FromSettings};
 use crate::domain::settings::{Distance, InvalidValue, Reach, SettingsTable, distance, web_url};
@@ -24,6 +24,7 @@ impl FromSettings for Email {
         per_minute: None,
         schema: Email::json_schema,
         setup: include_str!("setup.toml"),
+        preview: page::preview,
         remedy: answers::remedy,
     };
 

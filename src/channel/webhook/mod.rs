@@ -8,6 +8,7 @@
 //!           else, redirects and 404 included, is a retry (see [`answers`])
 
 pub mod answers;
+mod preview;
 mod settings;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 
-use crate::channel::webhook::{WebhookChannel, answers};
+use crate::channel::webhook::{WebhookChannel, answers, preview};
 use crate::channel::{ChannelKind, FromSettings};
 use crate::domain::settings::{InvalidValue, Reach, SettingsTable, check_address};
 
@@ -32,6 +32,7 @@ impl FromSettings for WebhookChannel {
         per_minute: None,
         schema: WebhookChannel::json_schema,
         setup: include_str!("setup.toml"),
+        preview: preview::preview,
         remedy: answers::remedy,
     };
 

@@ -12,6 +12,7 @@
 
 pub mod answers;
 pub mod markdown;
+mod preview;
 mod settings;
 pub mod text;
 

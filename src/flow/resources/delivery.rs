@@ -9,7 +9,7 @@ use crate::flow::resources::moment::Moment;
 use crate::flow::why::meaning;
 use crate::store::history::found::{AttemptHistory, DeliveryHistory, EventHistory, Other};
 use crate::store::history::list::DeliveryRow;
-use crate::store::history::pages::SentMessage;
+use crate::store::history::pages::{SentMessage, SentPart};
 
 /// Where a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -159,6 +159,12 @@ pub struct PartDetail {
     pub body: String,
 }
 
+impl From<SentPart> for PartDetail {
+    fn from(part: SentPart) -> Self {
+        Self { part: u32::from(part.part) + 1, form: part.form, done: part.is_done, body: part.body }
+    }
+}
+
 /// What happened to a delivery besides its attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
 #[oai(rename = "DeliveryStep")]
@@ -225,19 +231,13 @@ impl DeliveryDetail {
             step: step.step.clone(),
             detail: step.detail.clone(),
         };
-        let parts = sent.parts.into_iter().map(|part| PartDetail {
-            part: u32::from(part.part) + 1,
-            form: part.form,
-            done: part.is_done,
-            body: part.body,
-        });
         Some(Self {
             delivery: DeliverySummary::of(&history.event, delivery),
             urgent: delivery.is_urgent,
             round: sent.round,
             attempts: delivery.tries.iter().map(|attempt| AttemptDetail::of(attempt, kind)).collect(),
             steps: delivery.steps.iter().map(step).collect(),
-            parts: parts.collect(),
+            parts: sent.parts.into_iter().map(PartDetail::from).collect(),
             carries: related(&delivery.carried),
             carrier: delivery.carrier.as_ref().map(RelatedDelivery::from),
             instead_of: delivery.instead_of.as_ref().map(RelatedDelivery::from),

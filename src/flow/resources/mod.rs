@@ -11,6 +11,7 @@ pub mod moment;
 pub mod notices;
 pub mod order;
 pub mod overview;
+pub mod preview;
 pub mod query;
 mod read;
 pub mod report;

@@ -48,7 +48,7 @@ pub fn day(templates: &Templates, language: &str) -> Composed {
 }
 
 /// What a channel is sent of a report.
-fn written(channel: &dyn Channel, language: &str, report: &Report, table: Option<&str>) -> Vec<Part> {
+pub fn written(channel: &dyn Channel, language: &str, report: &Report, table: Option<&str>) -> Vec<Part> {
     let templates = Templates::built_in().unwrap();
     let timezone = TimeZone::get("Asia/Hong_Kong").unwrap();
     let mut failure = None;
