@@ -16,12 +16,13 @@ use crate::domain::event::{Event, Kind};
 use crate::domain::figures::sample;
 use crate::domain::message::Part;
 use crate::domain::payload::Payload;
+use crate::domain::scene;
+use crate::domain::scene::Scene;
 use crate::domain::template::Templates;
 use crate::flow::why;
 use crate::in_force;
+use crate::platform::scenes;
 use crate::store::history::found::{HistoryAnswer, Question};
-use crate::template_check::samples;
-use crate::template_check::samples::Scene;
 
 #[derive(Args)]
 pub struct Render {
@@ -153,9 +154,9 @@ async fn stored(part: &Parts, asked: &str) -> Result<(Scene, Option<String>), Fa
 fn of_kind(part: &Parts, kind: &str) -> Result<(Scene, Option<String>), Failure> {
     let sources = part.sources().map_err(Failure::Configuration)?.into_iter();
     let of_sources =
-        sources.flat_map(|(name, source)| samples::of_source(name, source.source.platform(), &part.currency));
+        sources.flat_map(|(name, source)| scenes::of_source(name, source.source.platform(), &part.currency));
     let reports = part.report_names();
-    let mut scenes: Vec<Scene> = of_sources.chain(samples::own(&reports)).collect();
+    let mut scenes: Vec<Scene> = of_sources.chain(scene::own(&reports)).collect();
     let mut kinds: Vec<String> = scenes.iter().map(|scene| scene.event.kind.to_string()).collect();
     kinds.sort_unstable();
     kinds.dedup();

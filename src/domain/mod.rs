@@ -46,6 +46,7 @@ pub mod retry;
 pub mod route;
 pub mod route_decision;
 pub mod scaffold;
+pub mod scene;
 pub mod secret;
 pub mod session;
 pub mod settings;

@@ -9,6 +9,7 @@ pub mod field;
 pub mod keeta;
 pub mod kinds;
 pub mod sample;
+pub mod scenes;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;

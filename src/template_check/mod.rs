@@ -5,7 +5,6 @@ pub mod folder;
 mod hiding;
 mod languages;
 pub mod overlay;
-pub mod samples;
 pub mod scope;
 mod words;
 
@@ -17,12 +16,13 @@ use crate::diagnostic::collect::Diagnostics;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::domain::event::Kind;
 use crate::domain::message_context::MessageContext;
-use crate::domain::template;
+use crate::domain::scene::Scene;
 use crate::domain::template::Templates;
 use crate::domain::template::fault::{ComposeError, TemplateFault};
+use crate::domain::{scene, template};
 use crate::platform::kinds::Source;
+use crate::platform::scenes;
 use crate::template_check::overlay::Overlay;
-use crate::template_check::samples::Scene;
 use crate::template_check::scope::CheckScope;
 
 /// Where a message could go.
@@ -107,8 +107,8 @@ fn stages<'a>(scope: &CheckScope<'a>) -> Vec<Stage<'a>> {
 
 /// The samples of every source, and events of our own kinds made by hand.
 fn scenes(scope: &CheckScope<'_>) -> Vec<Scene> {
-    let of_source = |(name, source): &(&str, &Source)| samples::of_source(name, source.platform(), scope.currency);
+    let of_source = |(name, source): &(&str, &Source)| scenes::of_source(name, source.platform(), scope.currency);
     let mut scenes: Vec<Scene> = scope.sources.iter().flat_map(of_source).collect();
-    scenes.extend(samples::own(scope.reports));
+    scenes.extend(scene::own(scope.reports));
     scenes
 }

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use orderbell::domain::event::{DedupeKey, Event, EventId};
 use orderbell::domain::route_decision::RouteDecisions;
+use orderbell::domain::scene;
 use orderbell::sandbox::rules::Rules;
 use orderbell::store::ingest::Record;
-use orderbell::template_check::samples;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -78,8 +78,8 @@ async fn a_stored_event_is_rendered_in_its_own_words() {
     let simulated = sandbox(Rules::new()).await;
     let folder = folder(&channel("office", "wecom", &simulated.wecom_url("a"), ""));
     let store = stores::open(&folder.path().join("orderbell.db"), Timestamp::now()).unwrap();
-    let mut scenes = samples::own(&[]);
-    let notices = |scene: &samples::Scene| scene.event.data.notice().is_some_and(|notice| notice.topic == "dead");
+    let mut scenes = scene::own(&[]);
+    let notices = |scene: &scene::Scene| scene.event.data.notice().is_some_and(|notice| notice.topic == "dead");
     let event = Event { id: EventId(Uuid::now_v7()), ..scenes.remove(scenes.iter().position(notices).unwrap()).event };
     let id = event.id.to_string();
     let dedupe_keys = vec![DedupeKey::Once("once".to_owned())];

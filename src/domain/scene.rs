@@ -1,19 +1,16 @@
-//! What templates are tried with: the samples of every source, and events of our own kinds.
+//! What templates are tried with: an event as a template sees it, and samples of our own kinds. Those of a platform are in
+//! `platform/scenes.rs`.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use crate::domain::data::{Notice, OrderChanges, Unrecognised};
+use crate::domain::data::{Notice, Unrecognised};
 use crate::domain::document::PICTURE;
 use crate::domain::event::{Event, EventId, Kind, OWN_SOURCE, SignatureCheck};
 use crate::domain::figures::sample;
-use crate::domain::money::Money;
-use crate::domain::order::{Order, OrderLine};
+use crate::domain::order::Order;
 use crate::domain::payload::{Data, Payload};
 use crate::domain::report::Report;
-use crate::domain::{changed, fold};
-use crate::platform::{Incoming, Method, Platform, WebhookRequest};
 
 /// The moment of the check, always the same, so that its findings are: Wednesday, 4 June 2025, 03:35:40 UTC.
 const MOMENT_SECONDS: i64 = 1_749_008_140;
@@ -122,11 +119,12 @@ fn forms(name: &str) -> Vec<Report> {
 }
 
 /// So many seconds after the moment of the check.
-fn moment(seconds: i64) -> Option<Timestamp> {
+pub fn moment(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_second(MOMENT_SECONDS + seconds).ok()
 }
 
-fn event(kind: Kind, source: &str, data: Data) -> Scene {
+/// An event at the moment of the check.
+pub fn event(kind: Kind, source: &str, data: Data) -> Scene {
     let now = moment(0).unwrap_or_default();
     let event = Event {
         id: EventId(Uuid::nil()),
@@ -140,59 +138,4 @@ fn event(kind: Kind, source: &str, data: Data) -> Scene {
         proof: SignatureCheck::Own,
     };
     Scene { event, order: None }
-}
-
-/// What one platform's samples become. Those of an order are shown alone and with the order as it was placed.
-pub fn of_source(name: &str, platform: &dyn Platform, currency: &str) -> Vec<Scene> {
-    let now = moment(0).unwrap_or_default();
-    let address = format!("https://bell.example.com/hooks/{name}");
-    let mut events = Vec::new();
-    for kind in platform.kinds() {
-        for sample in platform.samples(&kind, &address, 1, now) {
-            let mut headers = HeaderMap::new();
-            for (name, value) in &sample.headers {
-                if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-                    headers.insert(name, value);
-                }
-            }
-            let (method, headers, body) = (Method::Post, &headers, sample.body.as_slice());
-            let request = WebhookRequest { method, query: None, headers, body, address: &address, currency, now };
-            if let Ok(Incoming::Webhook(webhook)) = platform.receive(&request) {
-                let Scene { event, .. } = event(webhook.kind, name, webhook.data);
-                let (shop, order, proof) = (webhook.shop, webhook.order, webhook.signature);
-                events.push(Event { occurred_at: webhook.occurred_at, shop, order, proof, ..event });
-            }
-        }
-    }
-    let placed = events.iter().find(|event| event.kind == Kind::OrderPlaced).map(|event| fold::merge(None, event));
-    let mut scenes = Vec::new();
-    for event in events {
-        if let (Some(placed), Some(_)) = (&placed, &event.order) {
-            let order = Some(fold::merge(Some(placed), &event));
-            scenes.push(Scene { event: event.clone(), order });
-            scenes.extend(changes(placed, &event));
-        }
-        scenes.push(Scene { event, order: None });
-    }
-    scenes
-}
-
-/// A message of the whole order once more, after it has changed: a line that is other than it was, one that is new, one that
-/// is gone; and after it has changed back.
-fn changes(placed: &Order, event: &Event) -> Vec<Scene> {
-    let mut event = event.clone();
-    let Some(news) = event.order.as_mut().filter(|news| news.as_of.is_some()) else { return Vec::new() };
-    let Some(line) = news.lines.first().cloned() else { return Vec::new() };
-    let quantity = line.quantity.map_or(2, |quantity| quantity.saturating_add(1));
-    let changed = OrderLine { quantity: Some(quantity), note: Some("no peanuts".to_owned()), ..line.clone() };
-    let new = OrderLine { name: format!("{} +", line.name), ..line };
-    news.lines = vec![changed, new];
-    news.total = news.total.as_ref().map(|total| Money::new(total.minor.saturating_add(100), &total.currency));
-    let mut scenes = Vec::new();
-    for changed in [changed::by(placed, &event), Some(OrderChanges::default())] {
-        event.data.changed = changed.map(Box::new);
-        let order = Some(fold::merge(Some(placed), &event));
-        scenes.push(Scene { event: event.clone(), order });
-    }
-    scenes
 }
