@@ -18,14 +18,14 @@ use crate::app::start_error::StartError;
 use crate::channel::http::{Http, Settings};
 use crate::cli::demo::display::{Display, Extent};
 use crate::cli::failure::Failure;
-use crate::cli::{example, log, output, report, sandbox, signals, store};
+use crate::cli::{example, log, output, sandbox, signals, store};
 use crate::config::configured::Config;
 use crate::domain::event::Kind;
 use crate::domain::figures;
 use crate::domain::figures::facts::Scope;
 use crate::domain::rate_limit::RateLimit;
-use crate::flow::Clock;
 use crate::flow::routing::RoutingSnapshot;
+use crate::flow::{Clock, report_send};
 use crate::platform::SampleWebhook;
 use crate::platform::sample::SampleContent;
 use crate::sandbox::Sandbox;
@@ -244,7 +244,8 @@ async fn send_reports(routing: &RoutingSnapshot, store: &dyn Store) -> Result<Ve
         let scope = Scope::of(settings, name, today, today, false);
         let facts = store.report_facts(scope.clone()).await.map_err(store::failed)?;
         let made = figures::report(&scope, &facts, now);
-        let channels = report::send(store, routing, &scope, settings, &facts, made, now).await?;
+        let sent_to = report_send::send(store, routing, (&scope, settings), &facts, made, now).await;
+        let channels = sent_to.map_err(store::failed)?;
         sent.extend(channels.into_iter().map(|channel| (format!("report.{name}"), channel)));
     }
     Ok(sent)

@@ -18,18 +18,13 @@ use crate::cli::{message, output, store};
 use crate::config::context::SecretReading;
 use crate::config::parts::Parts;
 use crate::domain::event::Kind;
-use crate::domain::figures::csv;
 use crate::domain::figures::facts::{Facts, Scope};
 use crate::domain::picture::theme::Theme;
-use crate::domain::report::settings::ReportSettings;
 use crate::domain::template::Templates;
 use crate::domain::{figures, picture, report};
-use crate::flow::reports;
-use crate::flow::routing::RoutingSnapshot;
+use crate::flow::{report_send, reports};
 use crate::in_force;
-use crate::store::Store;
 use crate::store::history::found::ReportHistory;
-use crate::store::reports::ReportRun;
 
 #[derive(Args)]
 pub struct ReportArgs {
@@ -175,7 +170,9 @@ async fn show(name: &str, report: &ReportArgs, file: &Path, now: Timestamp) -> R
         held.push((channel.clone(), holds::of_channel(channel, configured, &kind, &*reader, now).await?));
     }
     let daemon = Daemon::of(store::url(&part)?).await.map_err(store::failed)?;
-    let channels = send(&*reader, &app::setup::routing(configuration), &scope, settings, &facts, made, now).await?;
+    let routing = app::setup::routing(configuration);
+    let sent_to = report_send::send(&*reader, &routing, (&scope, settings), &facts, made, now).await;
+    let channels = sent_to.map_err(store::failed)?;
     held.retain(|(channel, holds)| channels.contains(channel) && !holds.is_empty());
     output::complain(sent(&channels, &held, daemon));
     Ok(())
@@ -236,32 +233,4 @@ pub fn picture(made: &report::Report, templates: &Templates, language: &str, fil
     let words = templates.language(language).ok_or_else(|| Failure::Failed("there are no words".to_owned()))?;
     let png = picture::report::png(made, words, Theme::Light).map_err(|error| Failure::Failed(error.to_string()))?;
     std::fs::write(file, png).map_err(|error| Failure::Failed(format!("{} cannot be written: {error}", file.display())))
-}
-
-/// Leaves it in the store, from which the daemon takes it within a second; answers the channels that it goes to.
-pub async fn send(
-    store: &dyn Store,
-    routing: &RoutingSnapshot,
-    scope: &Scope,
-    settings: &ReportSettings,
-    facts: &Facts,
-    made: report::Report,
-    now: Timestamp,
-) -> Result<Vec<String>, Failure> {
-    let picture = reports::picture(routing.public_url.as_deref(), now);
-    let address = picture.as_ref().map(|picture| picture.address.clone());
-    let mut record = reports::record(routing, report::Report { picture: address, ..made }, now);
-    if settings.attach_csv {
-        record.body = csv::orders(scope, facts).into_bytes();
-    }
-    let channels: Vec<String> = record.targets.iter().map(|(target, _)| target.channel.clone()).collect();
-    let run = ReportRun {
-        report: scope.name.clone(),
-        days: Vec::new(),
-        ledger_seq: facts.ledger_seq,
-        record,
-        picture: picture.map(|picture| (picture.token, picture.expires_at)),
-    };
-    store.record_report(run).await.map_err(store::failed)?;
-    Ok(channels)
 }

@@ -29,6 +29,7 @@ mod recipient_round;
 pub mod refusals;
 pub mod render;
 pub mod report_schedule;
+pub mod report_send;
 pub mod reports;
 pub mod request_shape;
 pub mod resources;
