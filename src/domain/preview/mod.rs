@@ -5,9 +5,10 @@ pub mod markdown;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
 
 /// What one part shows to its reader.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Preview {
     /// The line that lists and notifications show: a title, or a subject.
     pub title: Option<String>,
@@ -23,7 +24,8 @@ pub struct Preview {
 }
 
 /// What stands below the title.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PreviewContent {
     /// HTML that was made here of escaped text: no script, no style, no address that is loaded.
     Html(String),

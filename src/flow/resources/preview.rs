@@ -1,5 +1,6 @@
 //! What was sent as its reader saw it, for people who look at a delivery: also where its channel has left the configuration.
 
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::channel::kinds;
@@ -11,7 +12,7 @@ use crate::flow::resources::{ResourceError, Resources};
 use crate::store::queue::pending::form_text;
 
 /// A part as its reader sees it, or several that show the same: a mail goes to each recipient by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PartPreview {
     /// From 1.
     pub parts: Vec<u32>,

@@ -3,9 +3,11 @@
 
 mod assets;
 mod compressed;
+mod frames;
 mod happenings;
 mod language;
 mod login;
+pub mod message;
 pub mod problems;
 pub mod reader;
 mod sessions;
@@ -14,7 +16,7 @@ mod values;
 
 use std::sync::Arc;
 
-use http::header;
+use http::{HeaderValue, header};
 use poem::middleware::SetHeader;
 use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, get, post};
 
@@ -41,6 +43,8 @@ pub fn routes(resources: &Resources, authenticator: &Authenticator) -> impl Endp
     let pages = Arc::new(Pages::new(resources.clone()));
     let views = Route::new()
         .at("/", reading(today::today))
+        .at("/frames/:name", reading(message::composed_frame))
+        .at("/frames/:delivery/:at", reading(message::stored_frame))
         .at("/happenings", reading(happenings::happenings))
         .at("/sessions", reading(sessions::list))
         .at("/sessions/end", alone(post(sessions::end), "POST"))
@@ -55,4 +59,16 @@ pub fn routes(resources: &Resources, authenticator: &Authenticator) -> impl Endp
         .at("/language", alone(post(language::choose), "POST"))
         .nest_no_strip("/", LoggedIn { authenticator, sessions, endpoint: views });
     everybody.around(problems::as_page).data(pages).around(compressed::compressed).with(headers).map_to_response()
+        .at("/language", alone(post(language::choose), "POST"));
+    let protected = Protected { authenticator: authenticator.clone(), endpoint: views };
+    protected.around(problems::as_page).data(pages).around(compressed::compressed).map_to_response().map(confined)
+}
+
+/// What a browser may do with an answer, where that does not say it itself.
+async fn confined(mut answer: Response) -> Response {
+    for (name, value) in [(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY), (header::X_FRAME_OPTIONS, "DENY")]
+    {
+        answer.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    answer
 }

@@ -20,6 +20,7 @@ use crate::web::admin::access::Caller;
 use crate::web::admin::local_path::LocalPath;
 use crate::web::admin::logged_in::CurrentSession;
 use crate::web::admin::page::assets;
+use crate::web::admin::page::frames::Frames;
 use crate::web::admin::page::values::plain;
 use crate::web::admin::problem::Problem;
 
@@ -31,13 +32,14 @@ const LONGEST_LIST: usize = 500;
 /// The pages in each language, read when somebody first reads in it.
 pub struct Pages {
     pub resources: Resources,
+    pub frames: Frames,
     languages: BTreeMap<&'static str, OnceLock<Option<PageTemplates>>>,
 }
 
 impl Pages {
     pub fn new(resources: Resources) -> Self {
         let languages = built_in_folders().iter().map(|folder| (folder.as_str(), OnceLock::new())).collect();
-        Self { resources, languages }
+        Self { resources, frames: Frames::default(), languages }
     }
 
     fn of(&self, language: &str) -> Option<&PageTemplates> {
