@@ -1,26 +1,19 @@
 //! A message made by a command as the daemon makes it: the same templates, the same pictures, the same writer.
 
-use std::convert::Infallible;
 use std::fmt::Display;
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::cli::failure::Failure;
 use crate::cli::{configuration, output};
 use crate::config::configured::ConfiguredChannel;
 use crate::config::parts::Parts;
 use crate::diagnostic::suggest;
-use crate::domain::compose;
-use crate::domain::compose::Composed;
 use crate::domain::event::{DeliveryId, Event};
-use crate::domain::message::{Attachments, Message, Part, PartForm};
-use crate::domain::message_context::MessageContext;
+use crate::domain::message::Part;
 use crate::domain::order::Order;
-use crate::domain::payload::{Data, Payload};
 use crate::domain::template::Templates;
 use crate::domain::template::fault::TemplateErrors;
-use crate::flow::ids;
-use crate::flow::render::report::ReportAudience;
+use crate::flow::render::unsent::{UnsentMessage, UnsentParts};
 use crate::render;
 use crate::render::Isolation;
 use crate::template_check::folder;
@@ -88,34 +81,11 @@ pub fn write(
     order: Option<&Order>,
     table: Option<&str>,
 ) -> (DeliveryId, Vec<Part>) {
-    let timezone = &channel.settings.timezone.zone;
-    let way = channel.way.channel();
-    let delivery = ids::delivery();
-    let mut failures: Vec<String> = Vec::new();
-    let mut compose = |event: Event, enclosed: Attachments| {
-        let view = MessageContext { event: &event, order, language, timezone, channel: name, channel_kind: way.kind() };
-        let composed = templates.compose(&view).unwrap_or_else(|error| {
-            failures.push(format!("{error}; the plain form goes out instead"));
-            compose::plain(&view)
-        });
-        let Composed { title, markdown, document } = composed;
-        let (event, order) = (Arc::new(event), order.cloned().map(Arc::new));
-        way.write(&Message { delivery, round: 0, event, order, title, markdown, document, enclosed }, PartForm::Full)
-    };
-    let mut undrawn = None;
-    let parts = match event.data.report() {
-        Some(report) => {
-            let with = |report, enclosed| {
-                let data = Data { payload: Payload::Report(Box::new(report)), ..event.data.clone() };
-                Ok::<_, Infallible>(compose(Event { data, ..event.clone() }, enclosed))
-            };
-            let reader = ReportAudience { channel: way, language, templates, form: PartForm::Full };
-            reader.written(report, table, &mut undrawn, with).unwrap_or_default()
-        }
-        None => compose(event.clone(), Attachments::default()),
-    };
-    failures.dedup();
-    for failure in failures.into_iter().chain(undrawn) {
+    let (channel, timezone) = ((name, channel.way.channel()), &channel.settings.timezone.zone);
+    let message = UnsentMessage { templates, channel, language, timezone, event, order, table };
+    let UnsentParts { delivery, parts, failures, undrawn } = message.written();
+    let failures = failures.iter().map(|error| format!("{error}; the plain form goes out instead"));
+    for failure in failures.chain(undrawn) {
         output::complain(format_args!("warning: {failure}\n"));
     }
     (delivery, parts)

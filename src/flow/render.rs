@@ -5,6 +5,7 @@ pub mod budget;
 mod changes;
 mod notes;
 pub mod report;
+pub mod unsent;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
