@@ -217,7 +217,8 @@ async fn build(
     let endpoint = hooks::routes(intake.clone(), Arc::new(charts), health.clone());
     let address = listeners.hooks.local_addr();
     let readiness = Arc::new(Readiness::new(health.clone(), store.clone(), routing.clone(), clock.clone()));
-    let resources = Resources::new(store.clone(), routing.clone(), notifier.clone(), clock.clone(), stop.clone());
+    let resources = Resources::new(store.clone(), routing.clone(), notifier.clone(), clock.clone(), stop.clone())
+        .composing_by(templates.clone());
     let admin = listeners.admin.and_then(|listener| {
         let (metrics, routing) = (metrics.clone(), routing.clone());
         let state = |authenticator| AdminState { authenticator, readiness, metrics, routing, resources };

@@ -11,7 +11,7 @@ use crate::channel::unready::Unready;
 use crate::config::configured::{Config, ConfiguredChannel, ConfiguredSource};
 use crate::flow::config_summary::{ChannelSummary, ConfigSummary, SendingSummary};
 use crate::flow::context::WorkerChannel;
-use crate::flow::routing::{RoutingSnapshot, SourceEndpoint};
+use crate::flow::routing::{ChannelWriter, OwnTemplates, RoutingSnapshot, SourceEndpoint};
 use crate::flow::settings_check::InUse;
 
 /// What the receiving side needs.
@@ -22,9 +22,16 @@ pub fn routing(config: Config) -> RoutingSnapshot {
         let address = config.server.source_address(&name);
         (name, SourceEndpoint { source: Arc::new(source), address, silent_after, closed })
     };
+    let writer = |(name, configured): (&String, &ConfiguredChannel)| {
+        let ConfiguredChannel { way, settings, .. } = configured.clone();
+        let (language, timezone) = (settings.language, settings.timezone);
+        (name.clone(), ChannelWriter { channel: way.shared(), language, timezone })
+    };
     let far_host = |(name, channel): (&String, &ConfiguredChannel)| Some((name.clone(), channel.way.clock_host()?));
     RoutingSnapshot {
         endpoints: config.sources.into_iter().map(endpoint).collect(),
+        writers: config.channels.iter().map(writer).collect(),
+        own_templates: OwnTemplates { folder: config.templates, isolation: config.isolation },
         far_hosts: config.channels.iter().filter_map(far_host).collect(),
         reports: config.reports,
         language: config.language,

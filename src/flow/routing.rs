@@ -1,17 +1,21 @@
 //! What a configuration makes of the receiving side: its sources, routes and channels as they are at one moment.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::SignedDuration;
 
+use crate::channel::Channel;
 use crate::domain::event::Kind;
 use crate::domain::glob::Glob;
+use crate::domain::local_time::Zone;
 use crate::domain::report::settings::ReportSettings;
 use crate::domain::route::{self, Routes, Target};
 use crate::domain::route_decision::RouteDecisions;
 use crate::flow::config_summary::ConfigSummary;
 use crate::platform::kinds::Source;
+use crate::render::Isolation;
 
 /// One source and the address under which its platform knows it.
 pub struct SourceEndpoint {
@@ -28,6 +32,21 @@ impl SourceEndpoint {
     pub fn new(source: Source, address: String) -> Self {
         Self { source: Arc::new(source), address, silent_after: None, closed: None }
     }
+}
+
+/// A channel as far as messages are written for it.
+pub struct ChannelWriter {
+    pub channel: Arc<dyn Channel>,
+    pub language: String,
+    pub timezone: Zone,
+}
+
+/// Where a merchant's templates stand, and where they are rendered.
+#[derive(Clone, Debug, Default)]
+pub struct OwnTemplates {
+    /// None is configured where it is absent.
+    pub folder: Option<PathBuf>,
+    pub isolation: Isolation,
 }
 
 /// What a configuration makes of the receiving side. A webhook is judged by one of these from its first to its last step.
@@ -50,6 +69,10 @@ pub struct RoutingSnapshot {
     pub public_url: Option<String>,
     /// What the configuration says, without any secret, by which is explained what is remembered.
     pub summary: Arc<ConfigSummary>,
+    /// What messages are written with, for looking at them. By name.
+    pub writers: BTreeMap<String, ChannelWriter>,
+    /// The merchant's templates.
+    pub own_templates: OwnTemplates,
     /// The kinds of which the log has said that no route matches them.
     pub unrouted: Mutex<HashSet<String>>,
     /// The conditions of which the operator knows that they cannot be judged.

@@ -17,6 +17,7 @@ mod worker;
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::domain::language::folders::Sources;
 use crate::domain::template::Templates;
@@ -30,11 +31,12 @@ const MOST_DEADLY: usize = 16;
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// Where a merchant's templates are parsed and rendered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Isolation {
     /// In processes of this program.
     Process(PathBuf),
     /// Here, for templates that one trusts: those of a test.
+    #[default]
     Off,
 }
 
@@ -105,6 +107,33 @@ pub fn parsed(overlay: &Sources, isolation: &Isolation) -> Result<Templates, Tem
     errors.sort_by(|a, b| (&a.template, a.line).cmp(&(&b.template, b.line)));
     errors.dedup();
     Err(TemplateErrors(errors))
+}
+
+/// What bounds the trial of a template while somebody waits for it.
+const TRIAL: PoolLimits = PoolLimits {
+    processes: 1,
+    strikes: 1,
+    render: Duration::from_secs(5),
+    template: Some(Duration::from_secs(10)),
+    load: Duration::from_secs(10),
+    wait: Duration::from_secs(1),
+    idle: Duration::from_secs(5),
+};
+
+/// As [`parsed`], to render a message or two of them while somebody waits: within shorter limits, and in a process that ends
+/// when the templates are dropped.
+///
+/// # Errors
+/// As [`parsed`], but of files that end the process only the first.
+pub fn trial(overlay: &Sources, isolation: &Isolation) -> Result<Templates, TemplateErrors> {
+    match isolation {
+        Isolation::Process(program) if has_templates(overlay) => {
+            let pool = Pool::new(program.clone(), overlay.clone(), TRIAL);
+            let errors = pool.load();
+            if errors.is_empty() { Templates::apart(overlay, Arc::new(pool)) } else { Err(TemplateErrors(errors)) }
+        }
+        _ => Templates::with_overlay(overlay),
+    }
 }
 
 /// Without any, what is the merchant's are words alone, which are read and used within bounds.

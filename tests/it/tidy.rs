@@ -38,7 +38,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
         &["app", "channel", "config", "diagnostic", "domain", "flow", "in_force", "platform", "render", "store", "web"],
     ),
     ("web", &["domain", "flow", "platform", "web"]),
-    ("flow", &["channel", "domain", "flow", "platform", "store"]),
+    ("flow", &["channel", "domain", "flow", "platform", "render", "store"]),
     ("platform", &["domain", "platform"]),
     ("channel", &["channel", "domain"]),
     ("store", &["domain", "store"]),

@@ -139,6 +139,11 @@ impl Templates {
         &self.compiled.version
     }
 
+    /// The merchant's files.
+    pub fn overlay(&self) -> &Sources {
+        &self.compiled.overlay
+    }
+
     /// The same templates, in which asking for an unknown name or word is an error: for `check` and tests.
     pub fn strict(mut self) -> Self {
         self.strict = true;

@@ -1,8 +1,5 @@
 //! Changing: deliveries once more or cancelled, one or many; a channel tried, paused, resumed.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -12,6 +9,7 @@ use crate::flow::resources::change::{ChangeOutcome, CountedDeliveries, DeliveryC
 use crate::flow::resources::channel::{PauseOutcome, TestOutcome};
 use crate::flow::resources::delivery::DeliveryState;
 use crate::flow::resources::query::DeliveryQuery;
+use crate::flow::resources::turn::Turn;
 use crate::flow::resources::{ResourceError, Resources};
 use crate::flow::test_send;
 use crate::store::StoreError;
@@ -152,7 +150,7 @@ impl Resources {
         let channel = config.channels.get(name).ok_or_else(missing_channel)?;
         let (channel_name, kind) = (name, channel.kind);
         let Some(sending) = &channel.sending else { return Err(unready(name, "its secrets cannot be read")) };
-        let turn = Turn::take(self.testing.clone(), name)
+        let turn = Turn::take(&self.testing, name)
             .ok_or_else(|| ResourceError::Conflict(format!("a test of \"{name}\" is under way")))?;
         if let Some(parked) = self.store.parked(name).await?
             && let Some(reason) = parked.reason.strip_prefix(UNREADY)
@@ -211,23 +209,4 @@ fn missing_channel() -> ResourceError {
 
 fn unready(name: &str, reason: &str) -> ResourceError {
     ResourceError::Conflict(format!("nothing was sent to \"{name}\": {reason}"))
-}
-
-/// The right to test a channel; given back when it is dropped.
-struct Turn {
-    testing: Arc<Mutex<BTreeSet<String>>>,
-    channel: String,
-}
-
-impl Turn {
-    fn take(testing: Arc<Mutex<BTreeSet<String>>>, channel: &str) -> Option<Self> {
-        let is_free = testing.lock().unwrap_or_else(PoisonError::into_inner).insert(channel.to_owned());
-        is_free.then(|| Self { testing, channel: channel.to_owned() })
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.testing.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.channel);
-    }
 }

@@ -15,22 +15,27 @@ pub mod preview;
 pub mod query;
 mod read;
 pub mod report;
+mod report_day;
 pub mod source;
 mod source_states;
 pub mod stream;
+pub mod template;
 mod today;
+mod turn;
+pub mod unsent;
 pub mod values;
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::template::Templates;
 use crate::flow::config_summary::ConfigSummary;
 use crate::flow::notifier::Notifier;
 use crate::flow::resources::source_states::SourceStates;
 use crate::flow::resources::today::TodayFigures;
+use crate::flow::resources::turn::Taken;
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::sessions::SessionKeeper;
 use crate::flow::{Clock, Current};
@@ -38,6 +43,8 @@ use crate::store::{Store, StoreError};
 
 /// So many streams at a time.
 pub const STREAMS: usize = 32;
+/// So many templates are tried at a time.
+const TRIALS: usize = 2;
 
 /// Everything that programs ask for and change.
 #[derive(Clone)]
@@ -50,7 +57,14 @@ pub struct Resources {
     /// Who is logged in to the page.
     pub sessions: SessionKeeper,
     /// The channels to which a test is under way.
-    testing: Arc<Mutex<BTreeSet<String>>>,
+    testing: Taken,
+    /// The reports that a person has sent right now.
+    sending: Taken,
+    /// Who tries a template right now, and how many may in all.
+    trying: Taken,
+    trials: Arc<Semaphore>,
+    /// By which messages are composed.
+    templates: Current<Templates>,
     streams: Arc<Semaphore>,
     source_states: Arc<SourceStates>,
     today: Arc<TodayFigures>,
@@ -64,8 +78,9 @@ impl Resources {
         clock: Clock,
         stop: CancellationToken,
     ) -> Self {
-        let (testing, streams) = (Arc::default(), Arc::new(Semaphore::new(STREAMS)));
         let sessions = SessionKeeper::new(store.clone(), clock.clone());
+        let ours = Templates::ours().cloned().map_or_else(Templates::built_in, Ok);
+        let templates = Current::new(ours.expect("the built-in templates parse"));
         Self {
             store,
             routing,
@@ -73,8 +88,12 @@ impl Resources {
             clock,
             stop,
             sessions,
-            testing,
-            streams,
+            testing: Taken::default(),
+            sending: Taken::default(),
+            trying: Taken::default(),
+            trials: Arc::new(Semaphore::new(TRIALS)),
+            templates,
+            streams: Arc::new(Semaphore::new(STREAMS)),
             source_states: Arc::default(),
             today: Arc::default(),
         }
@@ -82,6 +101,11 @@ impl Resources {
 }
 
 impl Resources {
+    /// With the templates that are in force, which else are the built-in ones.
+    pub fn composing_by(self, templates: Current<Templates>) -> Self {
+        Self { templates, ..self }
+    }
+
     /// What the configuration in force says.
     fn config(&self) -> Arc<ConfigSummary> {
         self.routing.get().summary.clone()
@@ -108,4 +132,11 @@ pub enum ResourceError {
     Busy(String),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ResourceError {
+    /// A thread that was to find it out has panicked.
+    fn internal() -> Self {
+        Self::Busy("orderbell met an internal error".to_owned())
+    }
 }

@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use poem_openapi::types::Any;
 use uuid::Uuid;
 
 use crate::domain::event::{DeliveryId, EventId};
-use crate::domain::figures;
-use crate::domain::figures::facts::Scope;
 use crate::domain::report::Report;
 use crate::flow::resources::channel::{ChannelList, ChannelStatus};
 use crate::flow::resources::cursor;
@@ -19,7 +16,7 @@ use crate::flow::resources::event::{EventDetail, EventPage};
 use crate::flow::resources::order::{OrderDetail, OrderPage};
 use crate::flow::resources::overview::{ConfigurationDetail, NoticeInForce, NoticeList, Story};
 use crate::flow::resources::query::{DeliveryQuery, EventQuery, OrderQuery, PageRequest};
-use crate::flow::resources::report::{DayReport, ReportEntry, ReportList};
+use crate::flow::resources::report::{ReportEntry, ReportList};
 use crate::flow::resources::source::{SourceList, SourceStatus};
 use crate::flow::resources::{ResourceError, Resources};
 use crate::flow::why::NoStory;
@@ -131,32 +128,6 @@ impl Resources {
     /// The figures of today so far, over all sources and shops.
     pub async fn today(&self) -> Answer<Arc<Report>> {
         Ok(self.today.get(&*self.store, &self.routing.get(), self.clock.now()).await?)
-    }
-
-    /// The figures of a day, also of today so far.
-    pub async fn day_report(&self, name: &str, day: &str) -> Answer<DayReport> {
-        let (routing, now) = (self.routing.get(), self.clock.now());
-        let missing = || ResourceError::Missing("such report in the configuration".to_owned());
-        let settings = routing.reports.get(name).ok_or_else(missing)?;
-        let today = now.to_zoned(settings.timezone.zone.clone()).date();
-        let day = match day {
-            "today" => today,
-            "yesterday" => today.yesterday().unwrap_or(today),
-            other => {
-                let missing =
-                    || ResourceError::Missing(format!("day \"{other}\": write today, yesterday, or 2026-11-21"));
-                other.parse::<Date>().map_err(|_| missing())?
-            }
-        };
-        if day > today {
-            return Err(ResourceError::Missing(format!("report of {day}, which has not come yet; today is {today}")));
-        }
-        let scope = Scope::of(settings, name, day, day, false);
-        let mut facts = self.store.report_facts(scope.clone()).await?;
-        facts.note_observing(&scope, &routing.observing());
-        let made = figures::report(&scope, &facts, now);
-        let figures = Any(serde_json::to_value(&made).unwrap_or_default());
-        Ok(DayReport { name: name.to_owned(), day: day.to_string(), figures })
     }
 
     pub async fn notices(&self) -> Answer<NoticeList> {
