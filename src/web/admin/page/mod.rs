@@ -11,6 +11,8 @@ pub mod message;
 pub mod problems;
 pub mod reader;
 mod sessions;
+mod reports;
+mod templates;
 mod today;
 mod values;
 
@@ -59,6 +61,14 @@ pub fn routes(resources: &Resources, authenticator: &Authenticator) -> impl Endp
         .at("/language", alone(post(language::choose), "POST"))
         .nest_no_strip("/", LoggedIn { authenticator, sessions, endpoint: views });
     everybody.around(problems::as_page).data(pages).around(compressed::compressed).with(headers).map_to_response()
+        .at("/reports", reading(reports::list))
+        .at("/reports/:name", reading(reports::chosen))
+        .at("/reports/:name/:day", reading(reports::one_day))
+        .at("/reports/:name/:day/picture", reading(reports::picture))
+        .at("/reports/:name/:day/send", alone(post(reports::send), "POST"))
+        .at("/templates", reading(templates::table))
+        .at("/templates/:language/:name", reading(templates::file))
+        .at("/templates/:language/:name/try", alone(post(templates::try_it), "POST"))
         .at("/language", alone(post(language::choose), "POST"));
     let protected = Protected { authenticator: authenticator.clone(), endpoint: views };
     protected.around(problems::as_page).data(pages).around(compressed::compressed).map_to_response().map(confined)

@@ -102,7 +102,8 @@ impl Reader {
         self.pages.of(self.language).map(|pages| pages.language.as_ref())
     }
 
-    /// A view with what it shows, as a whole page. `view` is the name of its template, and of its words below `page`.
+    /// A view with what it shows, as a whole page. `view` is the name of its template, and of its words below `page`; a further
+    /// page of a view is named behind it: `templates_file`.
     pub fn page(&self, view: &str, shown: Value) -> Response {
         self.answer(StatusCode::OK, view, shown)
     }
@@ -132,7 +133,7 @@ impl Reader {
         });
         context! {
             page => context! {
-                view => view,
+                view => view.split('_').next(),
                 views => views(),
                 path => self.path.as_str(),
                 language => self.language,
@@ -153,7 +154,7 @@ impl Reader {
 }
 
 /// The views that the page leads to, in their sequence.
-const VIEWS: [(&str, &str); 1] = [("today", "/")];
+const VIEWS: [(&str, &str); 3] = [("today", "/"), ("templates", "/templates"), ("reports", "/reports")];
 
 fn views() -> Vec<Value> {
     VIEWS.map(|(name, path)| context! { name => name, path => path }).into()
