@@ -10,8 +10,8 @@ mod login;
 pub mod message;
 pub mod problems;
 pub mod reader;
-mod sessions;
 mod reports;
+mod sessions;
 mod templates;
 mod today;
 mod values;
@@ -48,30 +48,24 @@ pub fn routes(resources: &Resources, authenticator: &Authenticator) -> impl Endp
         .at("/frames/:name", reading(message::composed_frame))
         .at("/frames/:delivery/:at", reading(message::stored_frame))
         .at("/happenings", reading(happenings::happenings))
+        .at("/reports", reading(reports::list))
+        .at("/reports/:name", reading(reports::chosen))
+        .at("/reports/:name/:day", reading(reports::one_day))
+        .at("/reports/:name/:day/picture", reading(reports::picture))
+        .at("/reports/:name/:day/send", alone(post(reports::send), "POST"))
         .at("/sessions", reading(sessions::list))
         .at("/sessions/end", alone(post(sessions::end), "POST"))
-        .at("/sessions/end-others", alone(post(sessions::end_others), "POST"));
-    let headers = SetHeader::new()
-        .overriding(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY)
-        .overriding(header::X_FRAME_OPTIONS, "DENY");
+        .at("/sessions/end-others", alone(post(sessions::end_others), "POST"))
+        .at("/templates", reading(templates::table))
+        .at("/templates/:language/:name", reading(templates::file))
+        .at("/templates/:language/:name/try", alone(post(templates::try_it), "POST"));
     let (authenticator, sessions) = (authenticator.clone(), resources.sessions.clone());
     let everybody = Route::new()
         .at(LOG_IN, alone(get(login::form).post(login::log_in), "GET, HEAD, POST"))
         .at("/logout", alone(post(login::log_out), "POST"))
         .at("/language", alone(post(language::choose), "POST"))
         .nest_no_strip("/", LoggedIn { authenticator, sessions, endpoint: views });
-    everybody.around(problems::as_page).data(pages).around(compressed::compressed).with(headers).map_to_response()
-        .at("/reports", reading(reports::list))
-        .at("/reports/:name", reading(reports::chosen))
-        .at("/reports/:name/:day", reading(reports::one_day))
-        .at("/reports/:name/:day/picture", reading(reports::picture))
-        .at("/reports/:name/:day/send", alone(post(reports::send), "POST"))
-        .at("/templates", reading(templates::table))
-        .at("/templates/:language/:name", reading(templates::file))
-        .at("/templates/:language/:name/try", alone(post(templates::try_it), "POST"))
-        .at("/language", alone(post(language::choose), "POST"));
-    let protected = Protected { authenticator: authenticator.clone(), endpoint: views };
-    protected.around(problems::as_page).data(pages).around(compressed::compressed).map_to_response().map(confined)
+    everybody.around(problems::as_page).data(pages).around(compressed::compressed).map_to_response().map(confined)
 }
 
 /// What a browser may do with an answer, where that does not say it itself.
