@@ -15,6 +15,7 @@ pub mod placeholder;
 mod reading;
 pub mod routes;
 mod routines;
+pub mod scaffold;
 pub mod schema;
 mod secrets;
 mod section;

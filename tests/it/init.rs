@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use orderbell::cli::init::scaffold;
-use orderbell::cli::init::scaffold::ScaffoldPlan;
 use orderbell::config;
 use orderbell::config::configured::Config;
 use orderbell::config::context::{LoadContext, languages};
+use orderbell::config::scaffold;
+use orderbell::config::scaffold::ScaffoldPlan;
 use orderbell::config::{Examined, schema};
 use orderbell::diagnostic;
 use orderbell::diagnostic::{Colour, Diagnostic, Severity};

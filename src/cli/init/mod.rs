@@ -1,7 +1,6 @@
 //! `orderbell init`: a commented configuration to begin with: the example, or the real form of chosen sources and channels; or
 //! the unit by which systemd runs the daemon.
 
-pub mod scaffold;
 pub mod systemd;
 
 use std::ffi::OsStr;
@@ -14,9 +13,10 @@ use clap::error::ErrorKind as Misuse;
 use clap::{Arg, Args, Command};
 
 use crate::cli::failure::Failure;
-use crate::cli::init::scaffold::{ScaffoldPlan, Wanted};
 use crate::cli::init::systemd::UnitPlan;
 use crate::cli::{example, output};
+use crate::config::scaffold;
+use crate::config::scaffold::{ScaffoldPlan, Wanted};
 
 #[derive(Args)]
 pub struct Init {

@@ -5,8 +5,7 @@ use std::path::Path;
 
 use crate::channel;
 use crate::channel::kinds::KINDS;
-use crate::config;
-use crate::config::values;
+use crate::config::{context, values};
 use crate::diagnostic::suggest;
 use crate::diagnostic::wrap::wrapped;
 use crate::domain::scaffold::{Role, Scaffold, Variable};
@@ -96,7 +95,7 @@ fn wanted(
 /// # Errors
 /// A text that says what would be right.
 pub fn language(text: &str) -> Result<String, String> {
-    values::language(text, config::context::languages()).map(|()| text.to_owned()).map_err(said)
+    values::language(text, context::languages()).map(|()| text.to_owned()).map_err(said)
 }
 
 /// As [`language`].
@@ -302,7 +301,7 @@ fn steps(sources: &[Table], channels: &[Table], filling: &Placeholders) -> Vec<S
 fn settings(plan: &ScaffoldPlan, sources: &[Table], channels: &[Table], filling: &Placeholders) -> String {
     let assumed = sources.iter().find_map(|table| table.scaffold.currency.as_deref());
     let currency = plan.currency.as_deref().or(assumed).or_else(|| currency_of(&plan.timezone));
-    let languages = config::context::languages().join(", ");
+    let languages = context::languages().join(", ");
     let mut text = aligned(&format!("language = \"{}\"  # of messages: {languages}", plan.language));
     text += &aligned(&format!("timezone = \"{}\"  # of the times in them; IANA name", plan.timezone));
     text += &match currency {
