@@ -16,6 +16,8 @@ pub struct Scaffold {
     /// The table without its header and its tag. A comment stands two blanks behind the value that it explains.
     pub table: String,
     pub variables: Vec<Variable>,
+    /// What a form asks for, in its order.
+    pub fields: Vec<Field>,
     /// Where its values come from. Lines that begin with four blanks are typed as they stand.
     pub before: String,
     /// What is left to do when the daemon runs; may be empty.
@@ -31,6 +33,37 @@ pub struct Variable {
     pub ending: String,
     /// What its value looks like.
     pub sample: String,
+}
+
+/// A value that a form asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// The key of the table; below another one with a dot between them.
+    pub key: String,
+    #[serde(default)]
+    pub form: FieldForm,
+    /// How the name of its environment variable ends; a secret has one.
+    pub variable: Option<String>,
+    /// Whether it may be left out.
+    #[serde(default)]
+    pub optional: bool,
+    /// What it looks like.
+    #[serde(default)]
+    pub sample: String,
+}
+
+/// How a value is written in the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldForm {
+    #[default]
+    Text,
+    Number,
+    /// Several texts, with commas between them.
+    List,
+    /// True or absent.
+    Switch,
 }
 
 /// Who is at the other end.

@@ -16,7 +16,8 @@ use crate::cli::failure::Failure;
 use crate::cli::init::systemd::UnitPlan;
 use crate::cli::{example, output};
 use crate::config::scaffold;
-use crate::config::scaffold::{ScaffoldPlan, Wanted};
+use crate::config::scaffold::ScaffoldPlan;
+use crate::config::scaffold::table::Wanted;
 
 #[derive(Args)]
 pub struct Init {
@@ -88,6 +89,7 @@ fn form(init: &Init) -> Result<Option<String>, Failure> {
                 timezone: init.timezone.clone().unwrap_or_else(|| "Asia/Hong_Kong".to_owned()),
                 currency: init.currency.clone(),
                 public_url: init.public_url.clone(),
+                decided: None,
             };
             let file = init.output.as_deref().unwrap_or(Path::new("orderbell.toml"));
             return scaffold::write(&plan, file).map(Some).map_err(Failure::Misused);
