@@ -2,6 +2,7 @@
 
 mod accepting;
 mod admin;
+pub mod assistant;
 mod instances;
 mod open_files;
 pub mod problems;

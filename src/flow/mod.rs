@@ -38,6 +38,7 @@ pub mod schedule;
 pub mod service_manager;
 pub mod sessions;
 pub mod settings_check;
+pub mod setup_assistant;
 pub mod shared_messages;
 pub mod source_activity;
 pub mod store_health;

@@ -20,7 +20,9 @@ use crate::platform::kinds::PLATFORMS;
 
 /// What stands for an address that is not known yet; `check` warns of it.
 const PUBLIC_URL: &str = "https://change-me.example.com";
-const LISTEN: &str = "127.0.0.1:8787";
+/// Where webhooks come in on this machine, and when the report is sent, unless others are chosen.
+pub const LISTEN: &str = "127.0.0.1:8787";
+pub const REPORT_AT: &str = "08:57";
 
 /// What the whole file is to hold.
 pub struct ScaffoldPlan {
@@ -137,11 +139,7 @@ pub fn write(plan: &ScaffoldPlan, file: &Path) -> Result<String, String> {
     let mut taken = BTreeSet::new();
     let sources = tables(&plan.sources, "source", &mut taken)?;
     let channels = tables(&plan.channels, "channel", &mut taken)?;
-    let file = typed(file);
-    let orderbell = match file.as_str() {
-        "orderbell.toml" => "orderbell".to_owned(),
-        file => format!("orderbell --config {file}"),
-    };
+    let (file, orderbell) = (typed(file), command(file));
     let decided = plan.decided.as_ref();
     let placeholders = Placeholders {
         file,
@@ -165,12 +163,20 @@ pub fn write(plan: &ScaffoldPlan, file: &Path) -> Result<String, String> {
     text += "\n# Everything goes to every channel, the report below too. A route may be for some kinds alone, such as events = [\"order.*\", \"stock.*\"],\n\
         # and there may be several; see docs/events.md.\n[[route]]\nevents = [\"*\"]\n";
     text += &format!("to = {}\n", list(&channels));
-    if let Some(at) = decided.map_or(Some("08:57"), |decided| decided.report_at.as_deref()) {
+    if let Some(at) = decided.map_or(Some(REPORT_AT), |decided| decided.report_at.as_deref()) {
         text += "\n# Once a day the figures of the day before; `orderbell report daily` shows them at any time.\n[report.daily]\n";
         text += &with_comment(&format!("at = {}", quoted(at)), "by the timezone above");
         text += &format!("to = {}\n", list(&channels));
     }
     Ok(text)
+}
+
+/// The program with its options, as it is called in the folder of the file.
+pub fn command(file: &Path) -> String {
+    match typed(file).as_str() {
+        "orderbell.toml" => "orderbell".to_owned(),
+        file => format!("orderbell --config {file}"),
+    }
 }
 
 /// The tables that every configuration has.
