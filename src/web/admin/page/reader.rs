@@ -15,6 +15,7 @@ use crate::domain::language::folders::{built_in_folders, declared, serving};
 use crate::domain::local_time::Zone;
 use crate::domain::template::filters::TemplateZone;
 use crate::domain::template::pages::PageTemplates;
+use crate::flow::Clock;
 use crate::flow::resources::Resources;
 use crate::web::admin::access::Caller;
 use crate::web::admin::local_path::LocalPath;
@@ -31,15 +32,22 @@ const LONGEST_LIST: usize = 500;
 
 /// The pages in each language, read when somebody first reads in it.
 pub struct Pages {
-    pub resources: Resources,
+    /// Absent before there is a configuration: then nothing but the set-up is shown.
+    resources: Option<Resources>,
+    clock: Clock,
     pub frames: Frames,
     languages: BTreeMap<&'static str, OnceLock<Option<PageTemplates>>>,
 }
 
 impl Pages {
     pub fn new(resources: Resources) -> Self {
+        Self { clock: resources.clock.clone(), resources: Some(resources), ..Self::of_first_start(Clock::system()) }
+    }
+
+    /// Those of a first start, which has nothing to show yet but its set-up.
+    pub fn of_first_start(clock: Clock) -> Self {
         let languages = built_in_folders().iter().map(|folder| (folder.as_str(), OnceLock::new())).collect();
-        Self { resources, frames: Frames::default(), languages }
+        Self { resources: None, clock, frames: Frames::default(), languages }
     }
 
     fn of(&self, language: &str) -> Option<&PageTemplates> {
@@ -69,21 +77,22 @@ pub struct Reader {
 impl Reader {
     /// Of any request, whoever makes it.
     pub fn of(request: &Request, pages: Arc<Pages>) -> Self {
-        let routing = pages.resources.routing.get();
+        let routing = pages.resources.as_ref().map(|resources| resources.routing.get());
+        let configured = routing.as_ref().map_or("en", |routing| &routing.language);
         let path = request.original_uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
         Self {
             caller: request.extensions().get().cloned(),
             session: request.extensions().get().cloned(),
-            language: language(request.headers(), &routing.language),
-            zone: routing.summary.timezone.clone(),
-            now: pages.resources.clock.now(),
+            language: language(request.headers(), configured),
+            zone: routing.as_ref().map(|routing| routing.summary.timezone.clone()).unwrap_or_default(),
+            now: pages.clock.now(),
             path,
             pages,
         }
     }
 
     pub fn resources(&self) -> &Resources {
-        &self.pages.resources
+        self.pages.resources.as_ref().expect("no view but the set-up is shown before there is a configuration")
     }
 
     /// Whether they may change anything.
@@ -127,6 +136,7 @@ impl Reader {
             Direction::LeftToRight => "ltr",
             Direction::RightToLeft => "rtl",
         };
+        let is_live = self.pages.resources.is_some();
         let languages = built_in_folders().iter().map(|folder| {
             let name = declared(folder, "name", &BTreeMap::new()).unwrap_or_else(|| folder.clone());
             context! { tag => folder, name => name }
@@ -134,7 +144,8 @@ impl Reader {
         context! {
             page => context! {
                 view => view.split('_').next(),
-                views => views(),
+                views => if is_live { views() } else { Vec::new() },
+                is_live => is_live,
                 path => self.path.as_str(),
                 language => self.language,
                 direction => direction,
