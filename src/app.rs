@@ -41,6 +41,7 @@ use crate::flow::pacers::Pacers;
 use crate::flow::readiness::Readiness;
 use crate::flow::reports::ReportMaker;
 use crate::flow::resources::Resources;
+use crate::flow::samples::SampleSender;
 use crate::flow::service_manager::DaemonState;
 use crate::flow::shared_messages::SharedMessages;
 use crate::flow::supervisor::{BeforeRun, Supervisor};
@@ -212,6 +213,7 @@ async fn build(
     let intake = Intake::new(routing.clone(), notices.clone(), store.clone(), notifier.clone(), clock.clone());
     let (refusals, source_activity, metrics) =
         (intake.refusals.clone(), intake.source_activity(), intake.metrics.clone());
+    let samples = intake.samples.clone();
     let charts = ChartCache::new(store.clone(), templates.clone(), routing.clone(), clock.clone());
     let health = Arc::new(HealthCheck::new(supervisor.clone(), store.clone(), clock.clone()));
     let intake = Arc::new(intake);
@@ -220,6 +222,10 @@ async fn build(
     let readiness = Arc::new(Readiness::new(health.clone(), store.clone(), routing.clone(), clock.clone()));
     let resources = Resources::new(store.clone(), routing.clone(), notifier.clone(), clock.clone(), stop.clone())
         .composing_by(templates.clone());
+    let resources = match &address {
+        Ok(listener) => resources.with_samples(SampleSender { marks: samples, listener: *listener }),
+        Err(_) => resources,
+    };
     let admin = listeners.admin.and_then(|listener| {
         let (metrics, routing) = (metrics.clone(), routing.clone());
         let state = |authenticator| AdminState { authenticator, readiness, metrics, routing, resources };

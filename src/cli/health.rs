@@ -1,6 +1,5 @@
 //! `orderbell health`: asks the running daemon whether webhooks can be recorded; for images without a shell, and for scripts.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::output::OutputFormat;
 use crate::config::context::SecretReading;
+use crate::flow::samples::reachable;
 use crate::in_force;
 
 /// The daemon gives its store five seconds to answer.
@@ -88,29 +88,5 @@ async fn ask(url: &str) -> Result<(), Unready> {
         }
         (_, _, Some(detail)) => Err(Unready::Said(format!("{url} answers {status}: {detail}"))),
         _ => Err(Unready::NoDaemon(format!("{url} answers {status}: no orderbell listens there"))),
-    }
-}
-
-/// Where a listener is reached from this machine.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_listener_on_all_addresses_is_asked_on_this_machine() {
-        for (listens, asked) in
-            [("0.0.0.0:8788", "127.0.0.1:8788"), ("[::]:8788", "[::1]:8788"), ("192.0.2.7:80", "192.0.2.7:80")]
-        {
-            assert_eq!(reachable(listens.parse().unwrap()).to_string(), asked);
-        }
     }
 }

@@ -7,7 +7,6 @@ use std::path::Path;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::channel::http::{Http, Settings};
 use crate::cli::failure::Failure;
 use crate::cli::simulate::content::OrderArgs;
 use crate::cli::{configuration, output};
@@ -15,7 +14,8 @@ use crate::config::context::SecretReading;
 use crate::config::parts::Parts;
 use crate::diagnostic::suggest;
 use crate::domain::event::{Kind, SignatureCheck};
-use crate::flow::ids;
+use crate::flow::samples;
+use crate::flow::samples::{NoSample, Unanswered, WantedSample};
 use crate::in_force;
 use crate::platform::sample::SampleContent;
 use crate::platform::{ParsedWebhook, Platform, SampleWebhook};
@@ -59,13 +59,13 @@ pub async fn run(simulate: Simulate, file: &Path) -> Result<(), Failure> {
         output::complain(about.map(|about| format!("{about}\n")).unwrap_or_default());
         return Ok(());
     }
-    // The daemon is the merchant's own, so it may well be on this machine.
-    let http = Http::new(&Settings { allow_private: true, ..Settings::default() });
-    let http = http.map_err(|error| Failure::Failed(error.to_string()))?;
-    let headers: Vec<(&str, &str)> =
-        sample.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let response = http.post(&address, &headers, sample.body).await.map_err(|error| {
-        Failure::Failed(format!("the daemon at {address} did not answer ({error}); start it with `orderbell serve`"))
+    let response = samples::post(&address, sample).await.map_err(|unanswered| {
+        Failure::Failed(match unanswered {
+            Unanswered::Client(error) => error,
+            Unanswered::Http(error) => {
+                format!("the daemon at {address} did not answer ({error}); start it with `orderbell serve`")
+            }
+        })
     })?;
     let said = String::from_utf8_lossy(&response.body).trim().to_owned();
     match response.status {
@@ -144,7 +144,7 @@ fn sample(
     let platform = configured.source.platform();
     let address = part.server().map_err(Failure::Configuration)?.source_address(&simulate.source);
     // Each one of its own.
-    let seed = u64::try_from(ids::unique().as_u128() & u128::from(u64::MAX)).unwrap_or_default();
+    let seed = samples::seed();
     let make = |content: &SampleContent| one(platform, simulate, &address, content, now);
     let read = |sample: &SampleWebhook| sample.parsed(platform, &address, &part.currency, now);
     let order = &simulate.order;
@@ -171,20 +171,20 @@ fn one(
     content: &SampleContent,
     now: Timestamp,
 ) -> Result<SampleWebhook, Failure> {
-    let kinds = || platform.kinds().iter().map(Kind::to_string).collect::<Vec<_>>().join(", ");
-    let samples = simulate.kind.parse().map(|kind| platform.samples_of(&kind, address, content, now));
-    let samples = samples.unwrap_or_else(|_| Ok(Vec::new()));
-    let mut samples = samples.map_err(|error| Failure::Misused(error.to_string()))?;
-    let (name, kind, all) = (platform.name(), &simulate.kind, samples.len());
-    match simulate.sample - 1 {
-        _ if samples.is_empty() => {
-            let meant = suggest::slip(kind, &platform.kinds().iter().map(Kind::to_string).collect::<Vec<_>>());
-            Err(Failure::Misused(format!("{name} sends no \"{kind}\"; {meant}it sends: {}", kinds())))
-        }
-        index if index < all => Ok(samples.swap_remove(index)),
-        _ if all == 1 => Err(Failure::Misused(format!("there is only one sample of {kind} for {name}"))),
-        _ => Err(Failure::Misused(format!("there are {all} samples of {kind} for {name}, numbered from 1"))),
-    }
+    let kinds = || platform.kinds().iter().map(Kind::to_string).collect::<Vec<_>>();
+    let (name, kind) = (platform.name(), &simulate.kind);
+    let wanted = WantedSample { kind, index: simulate.sample - 1, address };
+    samples::make(platform, wanted, content, now).map_err(|none| {
+        Failure::Misused(match none {
+            NoSample::Content(error) => error.to_string(),
+            NoSample::Kind => {
+                let meant = suggest::slip(kind, &kinds());
+                format!("{name} sends no \"{kind}\"; {meant}it sends: {}", kinds().join(", "))
+            }
+            NoSample::Index(1) => format!("there is only one sample of {kind} for {name}"),
+            NoSample::Index(all) => format!("there are {all} samples of {kind} for {name}, numbered from 1"),
+        })
+    })
 }
 
 fn curl(address: &str, sample: &SampleWebhook) -> String {

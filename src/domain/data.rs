@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
 use crate::domain::coded::Coded;
+use crate::domain::event::Kind;
 use crate::domain::money::Money;
 use crate::domain::order::{OrderLine, OrderState};
 use crate::domain::timestamp::known_milliseconds;
@@ -254,6 +255,13 @@ pub struct Notice {
     pub off_by_seconds: Option<i64>,
     /// The instance that it is about, where several share a store.
     pub instance: Option<String>,
+}
+
+/// Of which source a signed sample was, and of what kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleOrigin {
+    pub source: String,
+    pub kind: Kind,
 }
 
 /// How late an event is that came after something newer of the same order.

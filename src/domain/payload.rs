@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use crate::domain::coded::Coded;
 use crate::domain::data::{
-    Authorisation, Charges, Courier, DayTotal, Details, Late, Notice, OrderChanges, Refund, StockItem, Task,
-    Transition, Unnumbered, Unrecognised,
+    Authorisation, Charges, Courier, DayTotal, Details, Late, Notice, OrderChanges, Refund, SampleOrigin, StockItem,
+    Task, Transition, Unnumbered, Unrecognised,
 };
 use crate::domain::hours::Hours;
 use crate::domain::report::Report;
@@ -59,6 +59,8 @@ pub enum Payload {
     Totals(Vec<DayTotal>),
     /// `unrecognised`.
     Unrecognised(Unrecognised),
+    /// `test`, where it came as a signed sample: whose and of what.
+    Sample(SampleOrigin),
     /// `operator.notice`.
     Notice(Box<Notice>),
     /// `report.<name>`.
@@ -149,6 +151,14 @@ impl Data {
     pub fn unrecognised(&self) -> Option<&Unrecognised> {
         match &self.payload {
             Payload::Unrecognised(unrecognised) => Some(unrecognised),
+            _ => None,
+        }
+    }
+
+    /// Where a test came as a signed sample: whose and of what.
+    pub fn sample(&self) -> Option<&SampleOrigin> {
+        match &self.payload {
+            Payload::Sample(origin) => Some(origin),
             _ => None,
         }
     }

@@ -1,7 +1,10 @@
 //! From a request to a committed event: believe, parse, route, record, and only then acknowledge.
 
+mod notify;
+mod sample;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,13 +14,13 @@ use tokio::sync::Semaphore;
 
 use crate::domain::data::Notice;
 use crate::domain::event::{DedupeKey, Event, OWN_SOURCE, SignatureCheck};
-use crate::domain::route::UndecidedCondition;
 use crate::domain::route_decision::RouteDecisions;
 use crate::flow::metrics::{Metrics, WebhookResult};
 use crate::flow::notice::{Notices, Topic};
 use crate::flow::notifier::Notifier;
 use crate::flow::refusals::{self, Refusals};
 use crate::flow::routing::{RoutingSnapshot, SourceEndpoint};
+use crate::flow::samples::SampleMarks;
 use crate::flow::source_activity::SourceActivity;
 use crate::flow::unproven::HourlyBudget;
 use crate::flow::{Clock, Current, ids, request_shape};
@@ -47,6 +50,8 @@ pub struct Intake {
     /// What was refused, on its way to the store.
     pub refusals: Refusals,
     pub metrics: Metrics,
+    /// What this daemon sends to itself.
+    pub samples: SampleMarks,
     /// A permit for each larger body that may be verified at a time.
     parsing: Arc<Semaphore>,
     /// Connections that were shed and are still to be said.
@@ -85,6 +90,7 @@ impl Intake {
             unproven,
             refusals,
             metrics: Metrics::default(),
+            samples: SampleMarks::default(),
             parsing,
             shed: AtomicU64::new(0),
         }
@@ -152,16 +158,21 @@ impl Intake {
             self.refusals.note_unchecked(name, reason, bytes as u64, (now, self.clock.elapsed()));
             return IntakeOutcome::Answer(PlatformReply::NotRemembered, platform.reply(PlatformReply::NotRemembered));
         }
+        let sample = self.samples.take(name, headers);
         // Of the body there is no more than this when it has been refused.
         let start = Bytes::copy_from_slice(&body[..body.len().min(START_BYTES)]);
-        let reply = match self.believe(&routing, endpoint, (method, query, headers), body, now).await {
-            Ok(Incoming::Heartbeat) => {
+        let believed = self.believe(&routing, endpoint, (method, query, headers), body, now).await;
+        let reply = match (believed, sample) {
+            (Ok(Incoming::Webhook(webhook)), Some(sample)) => {
+                self.remember_sample(&routing, *webhook, sample, now).await
+            }
+            (Ok(Incoming::Heartbeat), _) => {
                 tracing::debug!(source = name, "heartbeat");
                 self.metrics.webhook(name, WebhookResult::Heartbeat);
                 self.note_life(name, now);
                 PlatformReply::Received
             }
-            Ok(Incoming::Webhook(webhook)) => {
+            (Ok(Incoming::Webhook(webhook)), None) => {
                 let is_believed = webhook.signature != SignatureCheck::Invalid;
                 let reply = self.remember(&routing, name, *webhook, now).await;
                 match reply {
@@ -177,11 +188,11 @@ impl Intake {
                 }
                 reply
             }
-            Err(Refusal::Method) => {
+            (Err(Refusal::Method), _) => {
                 self.note_refusal(name, refusals::of_method, bytes as u64);
                 return IntakeOutcome::Method;
             }
-            Err(refusal) => {
+            (Err(refusal), _) => {
                 if let Some(left_out) = self.admit_line(name, refusals::log_key(&refusal)) {
                     tracing::warn!(source = name, bytes, left_out, "a webhook was refused: {refusal}");
                 }
@@ -350,43 +361,6 @@ impl Intake {
                 }
                 PlatformReply::NotRemembered
             }
-        }
-    }
-
-    /// A refusal that may mean that genuine webhooks are lost.
-    async fn tell_operator(&self, name: &str, refusal: &Refusal, address: &str, now: Timestamp) {
-        match refusal {
-            Refusal::Stale { off_by_seconds } => {
-                let notice = Notice { off_by_seconds: Some(*off_by_seconds), ..Notice::default() };
-                self.notices.say(Topic::Clock, name, notice, now).await;
-            }
-            Refusal::Signature => {
-                self.notices.notify(Topic::Refused, name, format!("checked against {address}"), now).await
-            }
-            Refusal::AnotherApp(app_id) => {
-                self.notices.notify(Topic::Application, name, format!("it names application {app_id}"), now).await
-            }
-            Refusal::Token => self.notices.notify(Topic::Token, name, format!("received at {address}"), now).await,
-            Refusal::Encoding(coding) => self.notices.notify(Topic::Encoding, name, (*coding).to_owned(), now).await,
-            _ => {}
-        }
-    }
-
-    /// Once per route, because a condition that fails for one event fails for the next one too.
-    async fn say_unjudged(
-        &self,
-        routing: &RoutingSnapshot,
-        rule: UndecidedCondition,
-        kind: &str,
-        now: jiff::Timestamp,
-    ) {
-        let UndecidedCondition { route, condition, reason } = rule;
-        let fresh = {
-            let mut said = routing.unjudged.lock().unwrap_or_else(PoisonError::into_inner);
-            said.insert((route, condition.clone()))
-        };
-        if fresh {
-            self.notices.notify(Topic::Condition, &condition, format!("route {route}, {kind}: {reason}"), now).await;
         }
     }
 }

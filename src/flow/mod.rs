@@ -34,6 +34,7 @@ pub mod reports;
 pub mod request_shape;
 pub mod resources;
 pub mod routing;
+pub mod samples;
 pub mod schedule;
 pub mod service_manager;
 pub mod sessions;

@@ -4,6 +4,7 @@ mod bounds;
 mod changing;
 mod reading;
 mod refusing;
+mod sampling;
 mod schemathesis;
 mod secrets;
 mod streaming;

@@ -48,7 +48,7 @@ impl Serialize for Data {
         let progress = held!(payload, Progress);
         let delivery = held!(payload, Delivery);
         let status = held!(payload, Status);
-        let mut object = serializer.serialize_struct("Data", 26)?;
+        let mut object = serializer.serialize_struct("Data", 27)?;
         keys! { object:
             "handover" = placed.and_then(|placed| placed.handover.as_ref()),
             "payment" = placed.and_then(|placed| placed.payment.as_ref()),
@@ -73,6 +73,7 @@ impl Serialize for Data {
             "unnumbered" = unnumbered.as_ref(),
             "details" = details.as_ref(),
             "unrecognised" = held!(payload, Unrecognised),
+            "sample" = held!(payload, Sample),
             "notice" = held!(payload, Notice),
             "report" = held!(payload, Report),
             "late" = late.as_ref(),
@@ -125,6 +126,7 @@ impl<'de> Visitor<'de> for DataVisitor {
                 "unnumbered" => data.unnumbered = map.next_value()?,
                 "details" => data.details = map.next_value()?,
                 "unrecognised" => data.payload = Payload::Unrecognised(map.next_value()?),
+                "sample" => data.payload = Payload::Sample(map.next_value()?),
                 "notice" => data.payload = Payload::Notice(map.next_value()?),
                 "report" => data.payload = Payload::Report(map.next_value()?),
                 "late" => data.late = map.next_value()?,

@@ -9,7 +9,6 @@ use crate::flow::resources::change::{ChangeOutcome, CountedDeliveries, DeliveryC
 use crate::flow::resources::channel::{PauseOutcome, TestOutcome};
 use crate::flow::resources::delivery::DeliveryState;
 use crate::flow::resources::query::DeliveryQuery;
-use crate::flow::resources::turn::Turn;
 use crate::flow::resources::{ResourceError, Resources};
 use crate::flow::test_send;
 use crate::store::StoreError;
@@ -150,7 +149,9 @@ impl Resources {
         let channel = config.channels.get(name).ok_or_else(missing_channel)?;
         let (channel_name, kind) = (name, channel.kind);
         let Some(sending) = &channel.sending else { return Err(unready(name, "its secrets cannot be read")) };
-        let turn = Turn::take(&self.testing, name)
+        let turn = self
+            .testing
+            .take(name)
             .ok_or_else(|| ResourceError::Conflict(format!("a test of \"{name}\" is under way")))?;
         if let Some(parked) = self.store.parked(name).await?
             && let Some(reason) = parked.reason.strip_prefix(UNREADY)

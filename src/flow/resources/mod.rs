@@ -16,12 +16,13 @@ pub mod query;
 mod read;
 pub mod report;
 mod report_day;
+pub mod sample;
 pub mod source;
 mod source_states;
 pub mod stream;
 pub mod template;
 mod today;
-mod turn;
+mod turns;
 pub mod unsent;
 pub mod values;
 
@@ -35,8 +36,9 @@ use crate::flow::config_summary::ConfigSummary;
 use crate::flow::notifier::Notifier;
 use crate::flow::resources::source_states::SourceStates;
 use crate::flow::resources::today::TodayFigures;
-use crate::flow::resources::turn::Taken;
+use crate::flow::resources::turns::Turns;
 use crate::flow::routing::RoutingSnapshot;
+use crate::flow::samples::SampleSender;
 use crate::flow::sessions::SessionKeeper;
 use crate::flow::{Clock, Current};
 use crate::store::{Store, StoreError};
@@ -57,14 +59,18 @@ pub struct Resources {
     /// Who is logged in to the page.
     pub sessions: SessionKeeper,
     /// The channels to which a test is under way.
-    testing: Taken,
     /// The reports that a person has sent right now.
-    sending: Taken,
+    sending: Turns,
     /// Who tries a template right now, and how many may in all.
-    trying: Taken,
+    trying: Turns,
     trials: Arc<Semaphore>,
     /// By which messages are composed.
     templates: Current<Templates>,
+    testing: Turns,
+    /// The sources to which a sample is under way.
+    sampling: Turns,
+    /// Absent where no webhooks are taken.
+    samples: Option<SampleSender>,
     streams: Arc<Semaphore>,
     source_states: Arc<SourceStates>,
     today: Arc<TodayFigures>,
@@ -88,15 +94,23 @@ impl Resources {
             clock,
             stop,
             sessions,
-            testing: Taken::default(),
-            sending: Taken::default(),
-            trying: Taken::default(),
+            sending: Turns::default(),
+            trying: Turns::default(),
             trials: Arc::new(Semaphore::new(TRIALS)),
             templates,
+            testing: Turns::default(),
+            sampling: Turns::default(),
+            samples: None,
             streams: Arc::new(Semaphore::new(STREAMS)),
             source_states: Arc::default(),
             today: Arc::default(),
         }
+    }
+
+    /// With the intake of this daemon, for samples.
+    #[must_use]
+    pub fn with_samples(self, samples: SampleSender) -> Self {
+        Self { samples: Some(samples), ..self }
     }
 }
 

@@ -19,7 +19,6 @@ use crate::domain::scene::Scene;
 use crate::flow::render::report::drawn;
 use crate::flow::report_send;
 use crate::flow::resources::report::DayReport;
-use crate::flow::resources::turn::Turn;
 use crate::flow::resources::unsent::{Look, ShownMessage};
 use crate::flow::resources::{ResourceError, Resources};
 use crate::flow::routing::RoutingSnapshot;
@@ -97,7 +96,7 @@ impl Resources {
     /// `so_far` is what stood for that when somebody looked. Answers the channels.
     pub async fn send_day(&self, name: &str, day: &str, so_far: &str) -> Answer<Vec<String>> {
         let under_way = || ResourceError::Conflict(format!("the report \"{name}\" is being sent just now"));
-        let _turn = Turn::take(&self.sending, name).ok_or_else(under_way)?;
+        let _turn = self.sending.take(name).ok_or_else(under_way)?;
         let MadeDay { routing, settings, scope, facts, report, .. } = self.made_day(name, day).await?;
         if self.sent_so_far(name).await? != so_far {
             let text =

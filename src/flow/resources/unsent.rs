@@ -12,7 +12,7 @@ use crate::domain::template::Templates;
 use crate::domain::template::fault::{ComposeError, TemplateErrors};
 use crate::flow::render::unsent::UnsentMessage;
 use crate::flow::resources::preview::{PartPreview, of_composed};
-use crate::flow::resources::turn::Turn;
+use crate::flow::resources::turns::Turn;
 use crate::flow::resources::{ResourceError, Resources};
 use crate::flow::routing::RoutingSnapshot;
 use crate::render;
@@ -65,7 +65,7 @@ impl Resources {
             return Err(ResourceError::Senseless(format!("a template has at most {} KiB", LONGEST_BYTES / 1024)));
         }
         let busy = |who: &str| ResourceError::Busy(format!("{who} just now: wait for that, and try it again"));
-        let turn = Turn::take(&self.trying, caller).ok_or_else(|| busy("you try another template"))?;
+        let turn = self.trying.take(caller).ok_or_else(|| busy("you try another template"))?;
         let permit = self.trials.clone().try_acquire_owned().map_err(|_| busy("others try templates"))?;
         // Browsers end the lines of a form in their own way.
         Ok(Trial { source: source.replace("\r\n", "\n"), _turn: turn, _permit: permit })

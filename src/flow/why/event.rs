@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::data::OrderChanges;
+use crate::domain::data::{OrderChanges, SampleOrigin};
 use crate::domain::event::{Event, Kind, SignatureCheck};
 use crate::domain::order::{Order, OrderState};
 use crate::domain::route::Route;
@@ -146,6 +146,10 @@ fn came(history: &EventHistory) -> Vec<TimelineEntry> {
         lines.push(TimelineEntry::at(event.received_at, "Orderbell made it."));
         return lines;
     }
+    if let Some(SampleOrigin { source, kind }) = event.data.sample() {
+        let says = format!("It is a signed sample of {kind} that somebody had sent through the source {source}.");
+        lines.push(TimelineEntry::says(says));
+    }
     let lateness = event.occurred_at.map(|at| event.received_at.duration_since(at));
     if let Some(at) = event.occurred_at {
         lines.push(TimelineEntry::at(at, "It happened, by the platform's clock."));
@@ -233,7 +237,7 @@ fn routes(history: &EventHistory, setting: &Setting<'_>) -> Vec<TimelineEntry> {
     if event.proof == SignatureCheck::Invalid {
         return Vec::new();
     }
-    if event.kind == Kind::Test {
+    if event.kind == Kind::Test && event.data.sample().is_none() {
         return vec![
             TimelineEntry::says("Somebody asked for it with `orderbell test`, whatever the routes say.")
                 .in_list("routes"),

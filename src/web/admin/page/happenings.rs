@@ -21,9 +21,9 @@ pub async fn happenings(reader: Reader, request: &Request) -> Result<Response, P
     };
     let happenings = stream.map(server_sent);
     // It ends with the session.
-    Ok(match reader.session {
+    Ok(match &reader.session {
         Some(current) => {
-            let ended = Box::pin(reader.pages.resources.sessions.clone().until_ended(current.key));
+            let ended = Box::pin(reader.resources().sessions.clone().until_ended(current.key.clone()));
             SSE::new(happenings.take_until(ended)).keep_alive(KEEP_ALIVE).into_response()
         }
         None => SSE::new(happenings).keep_alive(KEEP_ALIVE).into_response(),

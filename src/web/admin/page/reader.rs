@@ -165,7 +165,16 @@ impl Reader {
 }
 
 /// The views that the page leads to, in their sequence.
-const VIEWS: [(&str, &str); 3] = [("today", "/"), ("templates", "/templates"), ("reports", "/reports")];
+const VIEWS: [(&str, &str); 8] = [
+    ("today", "/"),
+    ("orders", "/orders"),
+    ("deliveries", "/deliveries"),
+    ("channels", "/channels"),
+    ("sources", "/sources"),
+    ("templates", "/templates"),
+    ("reports", "/reports"),
+    ("configuration", "/configuration"),
+];
 
 fn views() -> Vec<Value> {
     VIEWS.map(|(name, path)| context! { name => name, path => path }).into()
