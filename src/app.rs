@@ -3,6 +3,7 @@
 mod accepting;
 mod admin;
 pub mod assistant;
+mod configuration_file;
 mod instances;
 mod open_files;
 pub mod problems;
@@ -22,6 +23,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::accepting::keep_accepting;
+use crate::app::configuration_file::{FileOnDisk, FixedSettings};
 use crate::app::instances::Instances;
 use crate::app::reload::{Reloader, Watch};
 use crate::app::routines::Routines;
@@ -199,8 +201,12 @@ async fn build(
     let port = listeners.hooks.local_addr().map_or(0, |address| address.port());
     let fingerprint = instances::fingerprint(&config, watch.as_ref().map(|(watch, _)| watch.file.as_path()));
     let instance = instances::instance(port, fingerprint);
-    let (server_settings, store_settings) = (config.server.clone(), config.store.clone());
+    let store_settings = config.store.clone();
     let configured_admin = config.admin.clone();
+    let admin_listen = configured_admin.as_ref().filter(|_| listeners.admin.is_some()).map(|admin| admin.listen);
+    let fixed = FixedSettings { server: config.server.clone(), admin: admin_listen, store: config.store.clone() };
+    let file = watch.as_ref().map(|(watch, _)| watch.file.as_path());
+    let shown = FileOnDisk::new(file, fixed.clone(), &config.text, clock.now());
     let (channels, overlay, text) = (config.channels.clone(), config.overlay.clone(), config.text.clone());
     let fresh = channels.iter().map(|(name, channel)| some_channel(name, channel)).collect::<Result<Vec<_>, _>>()?;
     let routines = Routines::of(&config);
@@ -221,7 +227,8 @@ async fn build(
     let address = listeners.hooks.local_addr();
     let readiness = Arc::new(Readiness::new(health.clone(), store.clone(), routing.clone(), clock.clone()));
     let resources = Resources::new(store.clone(), routing.clone(), notifier.clone(), clock.clone(), stop.clone())
-        .composing_by(templates.clone());
+        .composing_by(templates.clone())
+        .with_configuration_file(Arc::new(shown.clone()));
     let resources = match &address {
         Ok(listener) => resources.with_samples(SampleSender { marks: samples, listener: *listener }),
         Err(_) => resources,
@@ -324,9 +331,9 @@ async fn build(
         fingerprint: instance.fingerprint,
         mistakes,
         look,
-        server: server_settings,
+        fixed,
+        shown,
         admin,
-        store_settings,
         workers,
         routing,
         templates,

@@ -27,8 +27,6 @@ pub struct AdminControl {
     /// What it listens at.
     bound: SocketAddr,
     configured: Option<ConfiguredAdmin>,
-    /// What the configuration said so at the start.
-    pub listen: Option<SocketAddr>,
 }
 
 impl AdminControl {
@@ -58,8 +56,7 @@ pub fn keep_answering(
     let routes = admin::routes(state(authenticator.clone()));
     keep_accepting(supervisor, "admin listener", listener, routes, LIMITS, admin::notes());
     tracing::info!(address = %bound, "the admin listener answers");
-    let listen = configured.map(|configured| configured.listen);
-    Some(AdminControl { authenticator, bound, configured: configured.cloned(), listen })
+    Some(AdminControl { authenticator, bound, configured: configured.cloned() })
 }
 
 fn rules(configured: Option<&ConfiguredAdmin>, bound: SocketAddr) -> AccessRules {

@@ -4,7 +4,6 @@
 mod made;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::admin::AdminControl;
+use crate::app::configuration_file::{FileOnDisk, FixedSettings};
 use crate::app::reload::made::{InForce, Made, Unfit};
 use crate::app::routines::Routines;
 use crate::app::{instances, problems, setup};
@@ -21,10 +21,10 @@ use crate::config;
 use crate::config::Anew;
 use crate::config::configured::{Config, ConfiguredChannel};
 use crate::config::listeners::Server;
-use crate::config::store::StoreConfig;
 use crate::domain::language::folders::Sources;
 use crate::domain::secret::Secret;
 use crate::domain::template::Templates;
+use crate::flow::configuration_file::PendingKey;
 use crate::flow::notice::{Notices, Topic};
 use crate::flow::routing::RoutingSnapshot;
 use crate::flow::service_manager::ServiceManager;
@@ -68,10 +68,11 @@ pub struct Reloader {
     pub mistakes: Mistakes,
     /// Makes the watch look at once.
     pub look: Arc<Notify>,
-    pub server: Server,
+    pub fixed: FixedSettings,
+    /// Where it is shown what is in force.
+    pub shown: FileOnDisk,
     /// Absent where nothing listens for it.
     pub admin: Option<AdminControl>,
-    pub store_settings: StoreConfig,
     pub workers: WorkerPool,
     pub routing: Current<RoutingSnapshot>,
     pub templates: Current<Templates>,
@@ -145,6 +146,7 @@ impl Reloader {
         problems::log(&secrets);
         self.keep_what_cannot_change(&mut config);
         self.text = config.text.clone();
+        self.shown.replace(&self.text, self.clock.now());
         self.fingerprint.replace(instances::fingerprint(&config, Some(file)));
         keep(file, &config, &self.clock).await;
         // The templates first: a channel may speak a language that only the new ones have.
@@ -262,24 +264,18 @@ impl Reloader {
 
     /// Puts the values in force in the place of those that only a restart can change, and says so.
     fn keep_what_cannot_change(&self, config: &mut Config) {
-        let days = |store: &StoreConfig| format!("{} h", store.keep.as_hours());
-        let admin = |listen: Option<SocketAddr>| listen.map_or("none".to_owned(), |listen| listen.to_string());
-        let (admin_in_force, new_admin) =
-            (self.admin.as_ref().and_then(|admin| admin.listen), config.admin.as_ref().map(|admin| admin.listen));
-        for (key, in_force, new) in [
-            ("server.listen", self.server.listen.to_string(), config.server.listen.to_string()),
-            ("server.max_body", self.server.max_body_bytes.to_string(), config.server.max_body_bytes.to_string()),
-            ("admin.listen", admin(admin_in_force), admin(new_admin)),
-            ("store.url", self.store_settings.url.to_string(), config.store.url.to_string()),
-            ("store.keep", days(&self.store_settings), days(&config.store)),
-        ] {
-            if in_force != new {
-                tracing::warn!(key, in_force, new, "this key needs a restart; until then its old value stays in force");
-            }
+        let FixedSettings { server, store, .. } = &self.fixed;
+        for PendingKey { key, in_force, in_file } in self.fixed.pending(config) {
+            tracing::warn!(
+                key,
+                in_force,
+                new = in_file,
+                "this key needs a restart; until then its old value stays in force"
+            );
         }
         let public_url = config.server.public_url.take();
-        config.server = Server { public_url, ..self.server.clone() };
-        config.store = self.store_settings.clone();
+        config.server = Server { public_url, ..server.clone() };
+        config.store = store.clone();
     }
 }
 

@@ -20,6 +20,7 @@ pub mod schema;
 mod secrets;
 mod section;
 mod shape;
+pub mod shown;
 pub mod sources;
 pub mod store;
 mod tables;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use crate::diagnostic::excerpt::{Place, excerpt, merged, newlines};
+use crate::diagnostic::masked::MaskedText;
 use crate::diagnostic::{ConfigPart, Diagnostic, Effect, Severity};
 use crate::domain::mask::known::Secrets;
 
@@ -155,6 +156,12 @@ impl<'t> Diagnostics<'t> {
         self.mask(span);
         let hidden = &mut self.collected.borrow_mut().hidden;
         *hidden = std::mem::take(hidden).text(text);
+    }
+
+    /// The text, without what must not be shown as far as that is known by now.
+    pub fn masked(&self) -> MaskedText<'t> {
+        let Collected { masks, hidden, .. } = &*self.collected.borrow();
+        MaskedText { text: self.text, masks: merged(masks.clone()), hidden: hidden.clone().whole().mask() }
     }
 
     /// The text cannot be trusted from this byte on.

@@ -4,6 +4,7 @@
 pub mod collect;
 pub mod encoding;
 mod excerpt;
+pub mod masked;
 pub mod suggest;
 pub mod syntax;
 pub mod wrap;
@@ -104,14 +105,15 @@ pub fn render(problems: &[Diagnostic], colour: Colour) -> String {
         Colour::Never => Renderer::plain(),
         Colour::Always => Renderer::styled(),
     };
-    let mut text = String::new();
-    for problem in problems {
-        text.push_str(&renderer.render(&[group(problem)]));
-        text.push_str("\n\n");
-    }
+    let mut text: String = problems.iter().map(|problem| renderer.render(&[group(problem)]) + "\n\n").collect();
     text.push_str(&count(problems));
     text.push('\n');
     text
+}
+
+/// Writes one problem as [`render`] does, in plain text.
+pub fn render_one(problem: &Diagnostic) -> String {
+    Renderer::plain().render(&[group(problem)])
 }
 
 fn group(problem: &Diagnostic) -> Group<'static> {

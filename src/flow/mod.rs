@@ -8,6 +8,7 @@ pub mod clock_skew;
 pub mod command_lease;
 pub mod composing;
 pub mod config_summary;
+pub mod configuration_file;
 pub mod context;
 pub mod delivery;
 pub mod delivery_list;

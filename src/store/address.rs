@@ -61,6 +61,14 @@ impl StoreUrl {
         }
     }
 
+    /// The name of the database.
+    pub fn database(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SQLite",
+            Self::Postgres(_) => "PostgreSQL",
+        }
+    }
+
     /// Whether a store was made there. One that cannot be asked without being opened is there.
     pub fn is_made(&self) -> bool {
         match self {

@@ -3,6 +3,7 @@
 
 pub mod change;
 pub mod channel;
+mod configuration_file;
 mod cursor;
 pub mod delivery;
 mod edit;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::template::Templates;
 use crate::flow::config_summary::ConfigSummary;
+use crate::flow::configuration_file::ConfigurationFile;
 use crate::flow::notifier::Notifier;
 use crate::flow::resources::source_states::SourceStates;
 use crate::flow::resources::today::TodayFigures;
@@ -71,6 +73,9 @@ pub struct Resources {
     sampling: Turns,
     /// Absent where no webhooks are taken.
     samples: Option<SampleSender>,
+    /// Absent where nobody has read one.
+    configuration_file: Option<Arc<dyn ConfigurationFile>>,
+    examining: Turns,
     streams: Arc<Semaphore>,
     source_states: Arc<SourceStates>,
     today: Arc<TodayFigures>,
@@ -101,6 +106,8 @@ impl Resources {
             testing: Turns::default(),
             sampling: Turns::default(),
             samples: None,
+            configuration_file: None,
+            examining: Turns::default(),
             streams: Arc::new(Semaphore::new(STREAMS)),
             source_states: Arc::default(),
             today: Arc::default(),
@@ -111,6 +118,12 @@ impl Resources {
     #[must_use]
     pub fn with_samples(self, samples: SampleSender) -> Self {
         Self { samples: Some(samples), ..self }
+    }
+
+    /// With the file of the configuration, as it is shown.
+    #[must_use]
+    pub fn with_configuration_file(self, file: Arc<dyn ConfigurationFile>) -> Self {
+        Self { configuration_file: Some(file), ..self }
     }
 }
 
