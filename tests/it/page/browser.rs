@@ -3,12 +3,14 @@
 //! `ORDERBELL_AXE` names the script of axe-core, which `.ci/run` brings; with `ORDERBELL_SCREENSHOTS` pictures are kept in the folder
 //! that it names.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -29,9 +31,30 @@ pub struct Browser {
     base: String,
     /// What its log said so far, as far as it should not.
     complaints: Mutex<Vec<String>>,
-    _driver: Running,
+    _driver: Driver,
     _profile: TempDir,
     _turn: tokio::sync::MutexGuard<'static, ()>,
+}
+
+/// The driver in a process group of its own; dropping it ends it and its browser, also where a test has failed.
+struct Driver {
+    group: Pid,
+    running: Running,
+}
+
+impl Driver {
+    fn start() -> Self {
+        let mut driver = Command::new("chromedriver");
+        driver.arg("--port=0").process_group(0);
+        let running = Running::start(driver);
+        Self { group: running.id(), running }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = kill_process_group(self.group, Signal::KILL);
+    }
 }
 
 /// A command of the driver's own.
@@ -60,10 +83,8 @@ impl Browser {
         }
         let turn = TURN.lock().await;
         let profile = tempfile::tempdir().expect("a folder");
-        let mut driver = Command::new("chromedriver");
-        driver.arg("--port=0");
-        let driver = Running::start(driver);
-        let line = driver.until("started successfully on port");
+        let driver = Driver::start();
+        let line = driver.running.until("started successfully on port");
         let port: u16 =
             line.rsplit(' ').next().and_then(|port| port.trim_end_matches('.').parse().ok()).expect("a port");
         let arguments = [

@@ -6,6 +6,8 @@ use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
+
 /// Longer than anything here takes.
 const TOO_LONG: Duration = Duration::from_secs(60);
 
@@ -39,6 +41,10 @@ impl Running {
             });
         }
         Self { child, printed }
+    }
+
+    pub fn id(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     /// Reads on to a line in which this stands.
