@@ -146,10 +146,10 @@ fn of_plurals(own: &Language, english: &Language) -> Vec<String> {
     found
 }
 
-/// Every word as it would stand in a picture.
+/// Every word as it would stand in a picture, but those of the page, which browsers draw.
 fn of_letters(own: &Language) -> Vec<String> {
-    let words: Vec<&str> =
-        own.keys().filter(|key| !key.starts_with("language.")).filter_map(|key| own.word(key)).collect();
+    let is_drawn = |key: &&str| !["language.", "page."].iter().any(|prefix| key.starts_with(prefix));
+    let words: Vec<&str> = own.keys().filter(is_drawn).filter_map(|key| own.word(key)).collect();
     let panel = |words: &[&str]| {
         let bars = words.iter().map(|word| Bar { label: (*word).to_owned(), value: 1 }).collect();
         Panel { title: String::new(), figure: String::new(), unit: Unit::Count, bars, highlight: None }
