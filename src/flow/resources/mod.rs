@@ -61,6 +61,7 @@ pub struct Resources {
     /// Who is logged in to the page.
     pub sessions: SessionKeeper,
     /// The channels to which a test is under way.
+    testing: Turns,
     /// The reports that a person has sent right now.
     sending: Turns,
     /// Who tries a template right now, and how many may in all.
@@ -68,7 +69,6 @@ pub struct Resources {
     trials: Arc<Semaphore>,
     /// By which messages are composed.
     templates: Current<Templates>,
-    testing: Turns,
     /// The sources to which a sample is under way.
     sampling: Turns,
     /// Absent where no webhooks are taken.

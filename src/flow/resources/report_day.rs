@@ -19,7 +19,7 @@ use crate::domain::scene::Scene;
 use crate::flow::render::report::drawn;
 use crate::flow::report_send;
 use crate::flow::resources::report::DayReport;
-use crate::flow::resources::unsent::{Look, ShownMessage};
+use crate::flow::resources::unsent::{LookRequest, ShownMessage};
 use crate::flow::resources::{ResourceError, Resources};
 use crate::flow::routing::RoutingSnapshot;
 
@@ -67,7 +67,7 @@ impl Resources {
         let end = scope.days().pop().map(|day| day.until);
         let is_before_all = facts.begun_at.is_none_or(|begun| end.is_some_and(|end| begun >= end));
         let scene = Scene { event: event(report), order: None };
-        let look = Look { scene, table: None, language: language.to_owned(), channel: None };
+        let look = LookRequest { scene, table: None, language: language.to_owned(), channel: None };
         Ok(ShownDay {
             name: name.to_owned(),
             day,

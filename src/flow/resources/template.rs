@@ -14,7 +14,7 @@ use crate::domain::message_context::MessageContext;
 use crate::domain::scene;
 use crate::domain::scene::Scene;
 use crate::domain::template::Templates;
-use crate::flow::resources::unsent::{Look, ShownMessage, Trial};
+use crate::flow::resources::unsent::{LookRequest, ShownMessage, TemplateDraft};
 use crate::flow::resources::{ResourceError, Resources};
 use crate::flow::routing::{RoutingSnapshot, SourceEndpoint};
 use crate::platform::scenes;
@@ -143,8 +143,8 @@ impl Resources {
         source: String,
         choice: TemplateChoice,
     ) -> Answer<TemplateView> {
-        let trial = self.begin_trial(caller, source)?;
-        self.viewed(language, name, choice, Some(trial)).await
+        let draft = self.draft(caller, source)?;
+        self.viewed(language, name, choice, Some(draft)).await
     }
 
     async fn viewed(
@@ -152,7 +152,7 @@ impl Resources {
         language: &str,
         name: &str,
         choice: TemplateChoice,
-        trial: Option<Trial>,
+        draft: Option<TemplateDraft>,
     ) -> Answer<TemplateView> {
         let (templates, routing) = (self.templates.get(), self.routing.get());
         let missing = || ResourceError::Missing("such template".to_owned());
@@ -187,11 +187,11 @@ impl Resources {
             },
         };
         let kind = scene.as_ref().map(|scene| scene.event.kind.to_string());
-        let source = trial.as_ref().map_or(source, |trial| trial.source().to_owned());
+        let source = draft.as_ref().map_or(source, |draft| draft.source().to_owned());
         let message = match scene {
             Some(scene) => {
-                let look = Look { scene, table, language: language.to_owned(), channel: channel.clone() };
-                Some(self.looked_at(look, trial.map(|trial| (path.clone(), trial))).await?)
+                let look = LookRequest { scene, table, language: language.to_owned(), channel: channel.clone() };
+                Some(self.looked_at(look, draft.map(|draft| (path.clone(), draft))).await?)
             }
             None => None,
         };

@@ -1,5 +1,5 @@
-//! A message that somebody looks at before it is sent, or without: composed in the process apart that trials have, never by what
-//! the daemon composes its own messages with, so that no look keeps a message back.
+//! A message that somebody looks at before it is sent, or without: composed in a process of its own where it is a merchant's, never by
+//! what the daemon composes its messages with, so that no look keeps a message back.
 
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -21,7 +21,7 @@ use crate::render;
 const LONGEST_BYTES: usize = 256 * 1024;
 
 /// What is looked at.
-pub struct Look {
+pub struct LookRequest {
     pub scene: Scene,
     /// The orders of a report, where they go along.
     pub table: Option<String>,
@@ -31,13 +31,13 @@ pub struct Look {
 }
 
 /// A text in the place of a template's, by one who may try one.
-pub struct Trial {
+pub struct TemplateDraft {
     source: String,
     _turn: Turn,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Trial {
+impl TemplateDraft {
     pub fn source(&self) -> &str {
         &self.source
     }
@@ -60,7 +60,7 @@ pub struct ShownMessage {
 
 impl Resources {
     /// Lets somebody try a template: one at a time each, and few in all.
-    pub(super) fn begin_trial(&self, caller: &str, source: String) -> Result<Trial, ResourceError> {
+    pub(super) fn draft(&self, caller: &str, source: String) -> Result<TemplateDraft, ResourceError> {
         if source.len() > LONGEST_BYTES {
             return Err(ResourceError::Senseless(format!("a template has at most {} KiB", LONGEST_BYTES / 1024)));
         }
@@ -68,26 +68,26 @@ impl Resources {
         let turn = self.trying.take(caller).ok_or_else(|| busy("you try another template"))?;
         let permit = self.trials.clone().try_acquire_owned().map_err(|_| busy("others try templates"))?;
         // Browsers end the lines of a form in their own way.
-        Ok(Trial { source: source.replace("\r\n", "\n"), _turn: turn, _permit: permit })
+        Ok(TemplateDraft { source: source.replace("\r\n", "\n"), _turn: turn, _permit: permit })
     }
 
     /// Composes what is looked at; with a text in the place of the file of this path, where something is tried.
     pub(super) async fn looked_at(
         &self,
-        look: Look,
-        trial: Option<(String, Trial)>,
+        look: LookRequest,
+        draft: Option<(String, TemplateDraft)>,
     ) -> Result<ShownMessage, ResourceError> {
         let (templates, routing) = (self.templates.get(), self.routing.get());
         let is_apart =
-            trial.is_none() && templates.choose(&look.context(&routing)).is_ok_and(|chosen| chosen.is_apart());
+            draft.is_none() && templates.choose(&look.context(&routing)).is_ok_and(|chosen| chosen.is_apart());
         // It is never closed.
         let waited = if is_apart { self.trials.clone().acquire_owned().await.ok() } else { None };
         let work = move || {
             let _permit = waited;
             let mut overlay = templates.overlay().clone();
-            let tried = match &trial {
-                Some((path, trial)) => {
-                    overlay.insert(path.clone(), trial.source.clone());
+            let tried = match &draft {
+                Some((path, draft)) => {
+                    overlay.insert(path.clone(), draft.source.clone());
                     render::trial(&overlay, &routing.own_templates.isolation)
                 }
                 None if is_apart => render::trial(&overlay, &routing.own_templates.isolation),
@@ -97,14 +97,14 @@ impl Resources {
                 Ok(templates) => look.shown(&templates, &routing),
                 Err(TemplateErrors(errors)) => look.failed(errors, &templates, &routing),
             };
-            drop(trial);
+            drop(draft);
             shown
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| ResourceError::internal())
     }
 }
 
-impl Look {
+impl LookRequest {
     fn context<'a>(&'a self, routing: &'a RoutingSnapshot) -> MessageContext<'a> {
         let writer = self.channel.as_ref().and_then(|name| routing.writers.get(name));
         MessageContext {
