@@ -38,6 +38,7 @@ pub fn composed(reader: &Reader, previews: &[PartPreview]) -> Vec<Value> {
 fn shown(part: &PartPreview, frame: impl FnOnce() -> String) -> Value {
     let preview = &part.preview;
     let (content, frame) = match &preview.content {
+        PreviewContent::Html(html) => (context! { html => Value::from_safe_string(html.clone()) }, None),
         PreviewContent::Page { text, .. } => (plain(PreviewContent::Text(text.clone())), Some(frame())),
         other => (plain(other), None),
     };
@@ -50,7 +51,7 @@ fn shown(part: &PartPreview, frame: impl FnOnce() -> String) -> Value {
         called => &preview.called,
         enclosed => &preview.enclosed,
         content => content,
-        frame => frame,
+        frame => frame.map(Value::from_safe_string),
     }
 }
 

@@ -1,10 +1,12 @@
 //! *Templates*: what messages are made of, each beside what becomes of it, and tried with another text. Nothing is written.
 
+use http::HeaderMap;
 use minijinja::context;
 use poem::web::{Form, Path, Query};
 use poem::{Response, handler};
 use serde::Deserialize;
 
+use crate::flow::resources::ResourceError;
 use crate::flow::resources::template::{EventChoice, TemplateChoice, TemplateView};
 use crate::web::admin::page::message;
 use crate::web::admin::page::reader::Reader;
@@ -65,13 +67,21 @@ pub async fn try_it(
     reader: Reader,
     Path((language, name)): Path<(String, String)>,
     Form(Tried { source, wanted }): Form<Tried>,
+    headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     reader.must_change()?;
     let caller = reader.caller.as_ref().map(|caller| caller.name.to_string()).unwrap_or_default();
     let choice = TemplateChoice::from(wanted);
     let is_newest = choice.event == EventChoice::Newest;
-    let view = reader.resources().try_template(&caller, (&language, &name), source, choice).await?;
-    Ok(shown(&reader, &view, is_newest))
+    let tried = reader.resources().try_template(&caller, (&language, &name), source, choice).await;
+    match tried {
+        Ok(view) => Ok(shown(&reader, &view, is_newest)),
+        // The place of the message is filled with it: the text that somebody wrote stays.
+        Err(ResourceError::Busy(refusal)) if headers.contains_key("hx-request") => {
+            Ok(reader.page("templates_refused", context! { refusal => refusal }))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn shown(reader: &Reader, view: &TemplateView, is_newest: bool) -> Response {
