@@ -1,5 +1,7 @@
 //! The page as people see it: what a browser shows, in every language, and what it does not do.
 
 pub mod browser;
+mod reports;
+mod templates;
 mod today;
 mod words;
