@@ -14,6 +14,7 @@ mod api;
 mod beside;
 mod busy;
 mod constant;
+mod conversion;
 mod daemon;
 mod database;
 mod in_process;
@@ -91,6 +92,7 @@ fn measure(options: &Options) {
     let large = large::measure(options, &of(Method::Large).collect::<Vec<_>>());
     let api = api::measure(options, &of(Method::Api).collect::<Vec<_>>());
     let beside = beside::measure(options, &of(Method::Beside).collect::<Vec<_>>());
+    let conversion: Vec<_> = of(Method::Conversion).map(|_| conversion::measure(options)).collect();
     if let Some(file) = &options.json {
         let document = json!({
             "machine": machine,
@@ -104,6 +106,7 @@ fn measure(options: &Options) {
             "large": large,
             "api": api,
             "beside": beside,
+            "conversion": conversion.first(),
         });
         table::write(file, &document);
     }

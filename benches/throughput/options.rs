@@ -25,6 +25,8 @@ pub struct Options {
     /// So many events are in the store of the row of this name, and in that of what is measured beside something.
     pub old: u64,
     pub beside: u64,
+    /// So many events are in the store of an older version that is converted.
+    pub converted: u64,
 }
 
 impl Options {
@@ -43,6 +45,7 @@ impl Options {
             waiting: 1_000_000,
             old: 3_000_000,
             beside: 300_000,
+            converted: 1_000_000,
         };
         let mut arguments = arguments.iter();
         while let Some(name) = arguments.next() {
@@ -63,6 +66,7 @@ impl Options {
                 "--waiting" => options.waiting = number(value)? as u64,
                 "--old" => options.old = number(value)? as u64,
                 "--beside" => options.beside = number(value)? as u64,
+                "--converted" => options.converted = number(value)? as u64,
                 _ => return Err(format!("there is no option {name}")),
             }
         }

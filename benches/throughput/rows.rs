@@ -45,9 +45,11 @@ pub enum Row {
     Report,
     /// While the store is copied.
     Backup,
+    /// The store of an older version is converted.
+    Conversion,
 }
 
-pub const ALL: [Row; 20] = [
+pub const ALL: [Row; 21] = [
     Row::AppendLog,
     Row::Thin,
     Row::Order,
@@ -68,6 +70,7 @@ pub const ALL: [Row; 20] = [
     Row::Sweep,
     Row::Report,
     Row::Backup,
+    Row::Conversion,
 ];
 
 /// How a row is measured.
@@ -85,6 +88,8 @@ pub enum Method {
     Api,
     /// In turn with the same daemon while it has nothing else to do.
     Beside,
+    /// At the start on a store of an older version.
+    Conversion,
 }
 
 impl Row {
@@ -110,6 +115,7 @@ impl Row {
             Self::Sweep => "sweep",
             Self::Report => "report",
             Self::Backup => "backup",
+            Self::Conversion => "conversion",
         }
     }
 
@@ -127,6 +133,7 @@ impl Row {
             Self::Waiting | Self::Old => Method::Large,
             Self::ApiWaiting | Self::ApiOld => Method::Api,
             Self::Checkpoint | Self::Sweep | Self::Report | Self::Backup => Method::Beside,
+            Self::Conversion => Method::Conversion,
         }
     }
 
