@@ -136,6 +136,17 @@ impl Sqlite {
         self.change(durability).await
     }
 
+    /// While the store of an older version is converted, nobody waits for the thread that does it: a step may take long.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: it is being converted.
+    fn refuse_converting(&self) -> Result<(), StoreError> {
+        match &*self.status.borrow() {
+            Status::Wrong(reason) if reason == CONVERTING => Err(StoreError::Unavailable(reason.clone())),
+            _ => Ok(()),
+        }
+    }
+
     fn noted_loss(&self) -> MutexGuard<'_, Option<Loss>> {
         self.loss.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -167,6 +178,7 @@ impl Database for Sqlite {
         &self,
         work: impl FnOnce(&dyn sql::Connection) -> sql::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.refuse_converting()?;
         self.writer.change(work).await
     }
 
@@ -175,6 +187,7 @@ impl Database for Sqlite {
     }
 
     async fn record(&self, record: Record) -> Result<Recorded, StoreError> {
+        self.refuse_converting()?;
         self.writer.record(record).await
     }
 

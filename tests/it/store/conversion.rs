@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use orderbell::domain::event::Kind;
 use orderbell::domain::figures::facts::{Scope, Sum};
+use orderbell::domain::order::OrderState;
 use orderbell::flow::Clock;
 use orderbell::store::Store;
 use rusqlite::Connection;
 
+use crate::store::conformance::scene;
 use crate::support::binary::Program;
 use crate::support::snapshots::Snapshots;
 use crate::support::stores;
@@ -199,6 +203,19 @@ async fn webhooks_are_answered_503_while_the_store_is_converted_and_commands_say
     lock.execute_batch("COMMIT").expect("let go");
     program.until_acknowledged(&body).await;
     program.stop().await;
+}
+
+#[tokio::test]
+async fn a_webhook_waits_for_no_step_of_the_conversion() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, _) = many_times(folder.path(), 1200);
+    let store = stores::open(&path, after()).expect("the store opens");
+    let (kind, state) = (Kind::OrderPlaced, OrderState::Placed);
+    let mut recording = store.record(scene::event(kind, "7", state, 1, "key-7", &[]));
+    // The thread that writes is in the midst of it, and is not asked.
+    let answer = (&mut recording).now_or_never().expect("it is answered at once");
+    assert!(answer.is_err_and(|error| error.to_string().contains("being converted")));
+    store.close().await;
 }
 
 #[tokio::test]
