@@ -43,6 +43,18 @@ pub trait Database: Send + Sync + 'static {
         self.look_at_once(read)
     }
 
+    /// As [`Database::look_up`], of what takes long and may take longer: neither what is received nor what is delivered waits
+    /// for it, not even for the processor.
+    ///
+    /// # Errors
+    /// As [`Database::look`].
+    fn look_in_background<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Connection) -> sql::Result<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send {
+        self.look_up(read)
+    }
+
     /// Changes something in a transaction, or not at all.
     ///
     /// # Errors

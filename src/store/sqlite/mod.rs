@@ -174,6 +174,13 @@ impl Database for Sqlite {
         self.readers.asking.look(|connection| read(&*connection.unchecked_transaction()?)).await
     }
 
+    async fn look_in_background<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn sql::Connection) -> sql::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.reporting.look(|connection| read(&*connection.unchecked_transaction()?)).await
+    }
+
     async fn change<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn sql::Connection) -> sql::Result<T> + Send + 'static,

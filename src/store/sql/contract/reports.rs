@@ -15,7 +15,7 @@ use crate::store::sql::report;
 
 impl<D: Database> Reports for D {
     fn report_facts(&self, scope: Scope) -> StoreFuture<'_, Facts> {
-        Box::pin(self.look_up(move |connection| report::facts(connection, &scope)))
+        Box::pin(self.look_in_background(move |connection| report::facts(connection, &scope)))
     }
 
     fn first_arrival(&self) -> StoreFuture<'_, Option<Timestamp>> {
