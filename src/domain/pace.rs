@@ -209,6 +209,15 @@ impl Window {
         self.closed(now).is_none() && self.free(allowance, now) > 0
     }
 
+    /// What is to be done with what waits, where there is no limit: permits need not be counted.
+    pub fn plan_unlimited(&self, waiting: Backlog, now: Elapsed) -> PacingDecision {
+        match self.closed(now) {
+            _ if waiting.urgent + waiting.ordinary == 0 => PacingDecision::Later(None),
+            Some(until) => PacingDecision::Later(Some(until)),
+            None => PacingDecision::Alone,
+        }
+    }
+
     /// What is to be done with what waits.
     pub fn plan(&self, allowance: RateLimit, waiting: Backlog, now: Elapsed) -> PacingDecision {
         let Backlog { urgent, ordinary } = waiting;
@@ -251,6 +260,26 @@ mod tests {
     fn send(window: &mut Window, now: Elapsed) {
         let id = window.take(now);
         window.ended(id, now);
+    }
+
+    #[test]
+    fn without_a_limit_it_is_decided_as_with_one_that_nobody_reaches() {
+        let most = RateLimit { count: u32::MAX, per: SignedDuration::ZERO };
+        let mut window = Window::default();
+        let check = |window: &Window, seconds: i64| {
+            for waiting in [urgent(0), urgent(1), urgent(500), ordinary(1), ordinary(500)] {
+                let unlimited = window.plan_unlimited(waiting, at(seconds));
+                assert_eq!(unlimited, window.plan(most, waiting, at(seconds)), "{waiting:?} at {seconds}");
+            }
+        };
+        check(&window, 0);
+        for _ in 0..100 {
+            window.take(at(1));
+        }
+        check(&window, 1);
+        window.close(SignedDuration::from_secs(10), at(2));
+        check(&window, 3);
+        check(&window, 12);
     }
 
     fn urgent(urgent: usize) -> Backlog {

@@ -112,15 +112,19 @@ impl PartAttempt<'_> {
     }
 
     async fn attempt(&self, permit: Permit, round: &mut Option<RecipientRound>) -> Going {
-        let SendContext { channel, context, .. } = self.sending;
-        let attempt = match self.claim().await {
+        let SendContext { channel, context, pacer, .. } = self.sending;
+        let credential = pacer.credential();
+        let attempt = match self.claim(credential.clone()).await {
             Ok(attempt) => attempt,
             Err(end) => {
                 permit.give_back();
                 return Going::Ends(end);
             }
         };
-        permit.bind(attempt);
+        // Where there is no limit, nothing of it is stored.
+        if credential.is_some() {
+            permit.bind(attempt);
+        }
         let due = &self.outgoing.leader;
         let sent = self.send().await;
         let ended = context.clock.now();
@@ -211,11 +215,11 @@ impl PartAttempt<'_> {
         }
     }
 
-    /// Begins the attempt in the store.
+    /// Begins the attempt in the store, which takes a slot of the credential.
     ///
     /// # Errors
     /// How the send ends: the attempt must not be made.
-    async fn claim(&self) -> Result<i64, SendEnd> {
+    async fn claim(&self, credential: Option<String>) -> Result<i64, SendEnd> {
         let SendContext { channel, context, pacer, tenure, .. } = self.sending;
         let OutgoingMessage { leader: due, carries, released, parts, fresh } = self.outgoing;
         let (part, is_first) = (self.part(), self.position == 0);
@@ -236,7 +240,7 @@ impl PartAttempt<'_> {
             form: part.form,
             at: now,
             lease_until: now.checked_add(longest + LEASE_MARGIN).unwrap_or(now),
-            credential: pacer.credential(),
+            credential,
             freed: freed.clone(),
             token: tenure.token().clone(),
         };

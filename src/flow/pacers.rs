@@ -42,7 +42,7 @@ impl State {
     /// Every allowance is kept: neither of two need be the stricter one, such as forty in two hours and eighteen in a minute.
     fn plan(&self, waiting: Backlog, now: Elapsed) -> PacingDecision {
         let plans = self.allowances.values().map(|allowance| self.window.plan(*allowance, waiting, now));
-        plans.reduce(PacingDecision::and).unwrap_or_else(|| self.window.plan(UNLIMITED, waiting, now))
+        plans.reduce(PacingDecision::and).unwrap_or_else(|| self.window.plan_unlimited(waiting, now))
     }
 
     fn may_go_on(&self, now: Elapsed) -> bool {
