@@ -12,7 +12,8 @@ use crate::web::admin::problem::Problem;
 /// Answers errors of an endpoint by a page, where who asks reads pages, and else by a problem document.
 pub async fn as_page<E: Endpoint>(endpoint: Arc<E>, request: Request) -> poem::Result<Response> {
     let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let reads_pages = accept.is_some_and(|accept| accept.contains("text/html"));
+    let is_in_place = request.headers().contains_key("hx-request");
+    let reads_pages = is_in_place || accept.is_some_and(|accept| accept.contains("text/html"));
     let pages = request.data::<Arc<Pages>>().cloned().filter(|_| reads_pages);
     let reader = pages.map(|pages| Reader::of(&request, pages));
     match (endpoint.call(request).await, reader) {
