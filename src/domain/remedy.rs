@@ -45,6 +45,19 @@ impl Remedy {
     }
 }
 
+/// A cause and what to change, as a reader of this language gets them; `None` where they stand under no key, or the language has
+/// no words for it.
+pub fn in_language<'a>(cause: &str, cure: &str, reader: &'a Language) -> Option<(&'a str, &'a str)> {
+    let known = language::built_in(LAST_RESORT)?;
+    let of_key = |remedy: &str, part: &str| format!("{REMEDIES}{remedy}.{part}");
+    let keys = known.keys().filter_map(|key| key.strip_prefix(REMEDIES)?.strip_suffix(".cause"));
+    let is_meant = |remedy: &&str| {
+        known.word(&of_key(remedy, "cause")) == Some(cause) && known.word(&of_key(remedy, "cure")) == Some(cure)
+    };
+    let mut found = keys.filter(is_meant);
+    found.find_map(|remedy| Some((reader.word(&of_key(remedy, "cause"))?, reader.word(&of_key(remedy, "cure"))?)))
+}
+
 fn english(key: &str) -> &'static str {
     let words = language::built_in(LAST_RESORT);
     words.and_then(|words| words.word(key)).unwrap_or_default()
@@ -179,6 +192,15 @@ mod tests {
         let mailbox = "RCPT TO c***@x.y: 552 5.2.2 (the mailbox is full)";
         assert_eq!(said(mailbox, "zh-CN"), "RCPT TO c***@x.y：552 5.2.2（收件箱已满）");
         assert_eq!(said("errcode 4 (something new)", "zh-CN"), "errcode 4 (something new)");
+    }
+
+    #[test]
+    fn a_cause_and_its_cure_are_said_in_the_readers_language() {
+        let (cause, cure) = (Remedy::of("dingtalk.keyword").cause(), Remedy::of("dingtalk.keyword").cure());
+        let in_chinese = in_language(cause, cure, language::built_in("zh-CN").unwrap());
+        assert_eq!(in_chinese.map(|(cause, _)| cause), Some("机器人要求消息中含有关键词"));
+        assert_eq!(in_language(cause, cure, language::built_in("en").unwrap()), Some((cause, cure)));
+        assert_eq!(in_language(cause, "pray", language::built_in("zh-CN").unwrap()), None);
     }
 
     #[test]
