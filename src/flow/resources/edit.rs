@@ -152,7 +152,7 @@ impl Resources {
         let turn = self
             .testing
             .take(name)
-            .ok_or_else(|| ResourceError::Conflict(format!("a test of \"{name}\" is under way")))?;
+            .ok_or_else(|| ResourceError::UnderWay(format!("a test of \"{name}\" is under way")))?;
         if let Some(parked) = self.store.parked(name).await?
             && let Some(reason) = parked.reason.strip_prefix(UNREADY)
         {

@@ -3,7 +3,7 @@
 
 pub mod change;
 pub mod channel;
-mod configuration_file;
+pub mod configuration_file;
 mod cursor;
 pub mod delivery;
 mod edit;
@@ -154,6 +154,12 @@ pub enum ResourceError {
     /// Things stand otherwise than whoever asks takes for granted.
     #[error("{0}")]
     Conflict(String),
+    /// Somebody else has the same done just now.
+    #[error("{0}")]
+    UnderWay(String),
+    /// What was to answer did not.
+    #[error("{0}")]
+    Unanswered(String),
     /// Too many ask for the same at once.
     #[error("{0}")]
     Busy(String),

@@ -47,7 +47,8 @@ impl Resources {
             return Err(not_sent(reason));
         }
         let Some(sender) = &self.samples else { return Err(not_sent("no webhooks are taken here")) };
-        let _turn = self.sampling.take(name).ok_or_else(|| not_sent("another one is under way"))?;
+        let under_way = || ResourceError::UnderWay(format!("a sample to \"{name}\" is under way"));
+        let _turn = self.sampling.take(name).ok_or_else(under_way)?;
         let kind = usual_kind(endpoint).ok_or_else(|| not_sent("its platform has no samples"))?;
         let wanted = WantedSample { kind: &kind.to_string(), index: 0, address: &endpoint.address };
         let content = SampleContent { seed: samples::seed(), ..SampleContent::default() };
@@ -56,7 +57,7 @@ impl Resources {
         let shop = sample.shop.clone();
         let sent = sender.send(name, sample).await;
         let (answer, arrival) =
-            sent.map_err(|unanswered| ResourceError::Conflict(format!("the sample was not answered: {unanswered}")))?;
+            sent.map_err(|unanswered| ResourceError::Unanswered(format!("the sample was not answered: {unanswered}")))?;
         Ok(SampleOutcome {
             source: name.to_owned(),
             routed_to: routing.routes.channels(&kind, name, shop.as_deref()),

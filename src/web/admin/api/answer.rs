@@ -50,7 +50,10 @@ impl From<ResourceError> for Problem {
             ResourceError::Senseless(_) => {
                 Problem::new(StatusCode::BAD_REQUEST, "senseless", "The request makes no sense")
             }
-            ResourceError::Conflict(_) => Problem::new(StatusCode::CONFLICT, "conflict", "Things stand otherwise"),
+            ResourceError::Conflict(_) | ResourceError::UnderWay(_) => {
+                Problem::new(StatusCode::CONFLICT, "conflict", "Things stand otherwise")
+            }
+            ResourceError::Unanswered(_) => Problem::new(StatusCode::BAD_GATEWAY, "no-answer", "Nothing answered"),
             ResourceError::Busy(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many at once")
                 .header(header::RETRY_AFTER, "10"),
             ResourceError::Store(_) => {
