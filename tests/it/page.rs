@@ -3,5 +3,9 @@
 pub mod browser;
 mod reports;
 mod templates;
+mod channels;
+mod configuration;
+mod sources;
 mod today;
+mod visitor;
 mod words;

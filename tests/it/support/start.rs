@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use orderbell::app;
 use orderbell::app::Listeners;
@@ -70,6 +71,19 @@ impl Scene {
         let run =
             app::run_probed(config, Listeners { hooks, admin: None }, clock, Some(watch), before_run, shutdown.clone());
         Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await
+    }
+
+    /// With a watch over the file of the configuration that looks so often.
+    pub async fn start_watched(&self, text: &str, look_every: Duration) -> Daemon {
+        let config = self.config(text);
+        let (listeners, address, admin) = bound(&config).await;
+        let file = self.folder.path().join("orderbell.toml");
+        std::fs::write(&file, whole("", text)).expect("written");
+        let (before, service_manager) = (Fingerprint::of(&file), ServiceManager::default());
+        let watch = Watch { before, file, look_every, asked: Arc::default(), service_manager };
+        let (clock, shutdown) = (self.hands.clock(), CancellationToken::new());
+        let run = app::run_watching(config, watch, listeners, clock, shutdown.clone());
+        Daemon::new(address, shutdown, tokio::spawn(run), &self.store()).await.with_admin(admin)
     }
 
     /// On a store and with templates of the test's own.

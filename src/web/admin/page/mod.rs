@@ -2,16 +2,22 @@
 //! reads it, from the functions that the API has.
 
 mod assets;
+mod channels;
 mod compressed;
+mod configuration;
+mod events;
 mod frames;
 mod happenings;
 mod language;
 mod login;
+mod meaning;
 pub mod message;
+mod outcomes;
 pub mod problems;
 pub mod reader;
 mod reports;
 mod sessions;
+mod sources;
 mod templates;
 mod today;
 mod values;
@@ -23,9 +29,12 @@ use poem::middleware::SetHeader;
 use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, get, post};
 
 use crate::flow::resources::Resources;
+use crate::flow::resources::channel::TestOutcome;
+use crate::flow::resources::sample::SampleOutcome;
 use crate::web::admin::access::Authenticator;
 use crate::web::admin::logged_in::{LOG_IN, LoggedIn};
 use crate::web::admin::method::{alone, reading};
+use crate::web::admin::page::outcomes::LastOutcomes;
 use crate::web::admin::page::reader::Pages;
 use crate::web::admin::problem::Problem;
 
@@ -45,6 +54,14 @@ pub fn routes(resources: &Resources, authenticator: &Authenticator) -> impl Endp
     let pages = Arc::new(Pages::new(resources.clone()));
     let views = Route::new()
         .at("/", reading(today::today))
+        .at("/channels", reading(channels::list))
+        .at("/channels/:name", reading(channels::one))
+        .at("/channels/:name/open", alone(post(channels::open_again), "POST"))
+        .at("/channels/:name/pause", alone(post(channels::pause), "POST"))
+        .at("/channels/:name/resume", alone(post(channels::resume), "POST"))
+        .at("/channels/:name/test", alone(post(channels::test), "POST"))
+        .at("/configuration", reading(configuration::configuration))
+        .at("/events/:id", reading(events::event))
         .at("/frames/:name", reading(message::composed_frame))
         .at("/frames/:delivery/:at", reading(message::stored_frame))
         .at("/happenings", reading(happenings::happenings))
@@ -56,9 +73,13 @@ pub fn routes(resources: &Resources, authenticator: &Authenticator) -> impl Endp
         .at("/sessions", reading(sessions::list))
         .at("/sessions/end", alone(post(sessions::end), "POST"))
         .at("/sessions/end-others", alone(post(sessions::end_others), "POST"))
+        .at("/sources", reading(sources::list))
+        .at("/sources/:name/sample", alone(post(sources::sample), "POST"))
         .at("/templates", reading(templates::table))
         .at("/templates/:language/:name", reading(templates::file))
-        .at("/templates/:language/:name/try", alone(post(templates::try_it), "POST"));
+        .at("/templates/:language/:name/try", alone(post(templates::try_it), "POST"))
+        .data(LastOutcomes::<TestOutcome>::default())
+        .data(LastOutcomes::<SampleOutcome>::default());
     let (authenticator, sessions) = (authenticator.clone(), resources.sessions.clone());
     let everybody = Route::new()
         .at(LOG_IN, alone(get(login::form).post(login::log_in), "GET, HEAD, POST"))

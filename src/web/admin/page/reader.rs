@@ -7,12 +7,14 @@ use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use minijinja::{Value, context};
 use poem::{FromRequest, Request, RequestBody, Response};
+use url::{Position, Url};
 
 use crate::domain::access::Access;
 use crate::domain::bidi::Direction;
 use crate::domain::language::Language;
 use crate::domain::language::folders::{built_in_folders, declared, serving};
 use crate::domain::local_time::Zone;
+use crate::domain::remedy::localized;
 use crate::domain::template::filters::TemplateZone;
 use crate::domain::template::pages::PageTemplates;
 use crate::flow::Clock;
@@ -105,6 +107,11 @@ impl Reader {
     pub fn must_change(&self) -> Result<(), Problem> {
         let nobody = || Problem::of_status(StatusCode::FORBIDDEN);
         self.caller.as_ref().ok_or_else(nobody)?.must(Access::Write)
+    }
+
+    /// What Orderbell itself says of an attempt or a refusal, in the language of the reader.
+    pub fn localized(&self, said: &str) -> String {
+        self.words().map_or_else(|| said.to_owned(), |words| localized(said, words).into_owned())
     }
 
     pub fn words(&self) -> Option<&Language> {
@@ -229,6 +236,19 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     values.next().is_none().then_some(value)
 }
 
+/// Leads to another address of the page, once something was done.
+pub fn see(segments: &[&str], query: &[(&str, &str)]) -> Response {
+    let mut address = Url::parse("http://localhost").expect("it is an address");
+    if let Ok(mut path) = address.path_segments_mut() {
+        path.clear().extend(segments);
+    }
+    if !query.is_empty() {
+        address.query_pairs_mut().extend_pairs(query);
+    }
+    let path = &address[Position::BeforePath..];
+    Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, path).finish()
+}
+
 /// A path of this page that a form wants to lead back to; the front page where it is none of ours.
 pub fn way_back(wanted: &str) -> String {
     LocalPath::read(wanted).map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned())
@@ -273,6 +293,14 @@ mod tests {
         ] {
             assert_eq!(way_back(foreign), "/", "{foreign}");
         }
+    }
+
+    #[test]
+    fn what_was_done_leads_to_an_address_that_holds_any_name() {
+        let location = |answer: Response| answer.header("location").map(str::to_owned);
+        let path = see(&["channels", "a/b?c d"], &[("said", "x&y")]);
+        assert_eq!(location(path).as_deref(), Some("/channels/a%2Fb%3Fc%20d?said=x%26y"));
+        assert_eq!(location(see(&["sources"], &[])).as_deref(), Some("/sources"));
     }
 
     #[test]
