@@ -4,6 +4,7 @@ mod accepting;
 mod admin;
 pub mod assistant;
 mod configuration_file;
+pub mod first_start;
 mod instances;
 mod open_files;
 pub mod problems;

@@ -14,7 +14,7 @@ use crate::web::admin::access::{AccessRules, Authenticator};
 use crate::web::server::limits::ListenerLimits;
 
 /// Few ask, and with small bodies.
-const LIMITS: ListenerLimits = ListenerLimits {
+pub const LIMITS: ListenerLimits = ListenerLimits {
     max_body_bytes: 64 * 1024,
     max_held_bytes: 32 * 1024 * 1024,
     max_connections: 256,

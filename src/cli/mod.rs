@@ -13,6 +13,7 @@ mod deliveries;
 mod demo;
 mod example;
 mod failure;
+mod first_start;
 mod health;
 pub mod init;
 mod keeta;

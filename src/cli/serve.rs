@@ -1,30 +1,35 @@
 //! `orderbell serve`: the daemon.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use jiff::tz::TimeZone;
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::app;
+use crate::app::assistant::saving::Handover;
 use crate::app::reload::Watch;
 use crate::app::{Listeners, problems};
 use crate::cli::failure::Failure;
 use crate::cli::log::LogOptions;
 use crate::cli::output::OutputFormat;
-use crate::cli::{log, signals};
+use crate::cli::{first_start, log, signals};
 use crate::config::context::SecretReading;
 use crate::flow::Clock;
 use crate::flow::service_manager::ServiceManager;
 use crate::in_force;
-use crate::in_force::Errors;
 use crate::in_force::fingerprint::Fingerprint;
+use crate::in_force::{Errors, Started};
 
 /// How often it is looked whether the configuration has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Where the page of a first start is.
+const SETUP_AT: &str = "127.0.0.1:8788";
 
 #[derive(Args)]
 pub struct Serve {
@@ -32,6 +37,10 @@ pub struct Serve {
     /// configuration last in force, without a secret, or with built-in templates
     #[arg(long)]
     strict: bool,
+    /// Without a configuration, show a page that leads to one, on this machine alone, and go on as the daemon; at this
+    /// address instead of 127.0.0.1:8788
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, require_equals = true, default_missing_value = SETUP_AT)]
+    setup: Option<SocketAddr>,
     /// How to log: text, with times of the configuration's time zone; or json, one object a line, with times in UTC. Goes
     /// before ORDERBELL_LOG_FORMAT
     #[arg(long, value_enum, value_name = "FORMAT")]
@@ -50,27 +59,36 @@ pub async fn run(serve: Serve, file: &Path) -> Result<(), Failure> {
     // Before it is read, so that what is written afterwards is seen as a change.
     let before = Fingerprint::of(file);
     let errors = if serve.strict { Errors::Stop } else { Errors::GoAround };
-    let started = in_force::start(file, errors).map_err(Failure::Configuration)?;
+    let shutdown = CancellationToken::new();
+    let asked = Arc::new(Notify::new());
+    let found = in_force::start(file, errors);
+    if let (Ok(started), Some(_)) = (&found, serve.setup) {
+        let page = match &started.read.config.admin {
+            Some(admin) => format!("the page is at http://{}/", admin.listen),
+            None => "the page is shown where the configuration has a table [admin]".to_owned(),
+        };
+        tracing::info!(configuration = %file.display(), "there is a configuration, so that --setup changes nothing; {page}");
+    }
+    let (started, before, listeners) = match (found, serve.setup) {
+        (Ok(started), _) => {
+            signals::obey(shutdown.clone(), Some(asked.clone()))?;
+            let listeners = listen(&started, None, serve.strict)?;
+            (started, before, listeners)
+        }
+        (Err(problems), None) => return Err(Failure::Configuration(problems)),
+        (Err(problems), Some(at)) => {
+            let listener = first_start::listen(at, file, &problems)?;
+            signals::obey(shutdown.clone(), Some(asked.clone()))?;
+            let Some((handover, listener)) = first_start::run(file, listener, &shutdown).await? else { return Ok(()) };
+            let Handover { started, before, hooks } = handover;
+            let listeners = listen(&started, Some((hooks, listener)), serve.strict)?;
+            (started, before, listeners)
+        }
+    };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), configuration = %file.display(), "starting");
     problems::log(&started.read.warnings);
     let config = &started.read.config;
-    let listen = config.server.listen;
-    let mut listeners = Listeners::bind(listen).map_err(|error| {
-        Failure::Failed(format!("server.listen = \"{listen}\" cannot be used: {error}; is another orderbell running?"))
-    })?;
-    if let Some(admin) = config.admin.as_ref().map(|admin| admin.listen)
-        && let Err(error) = listeners.bind_admin(admin)
-    {
-        let reason = format!("admin.listen = \"{admin}\" cannot be used: {error}");
-        if serve.strict {
-            return Err(Failure::Failed(reason));
-        }
-        tracing::error!("{reason}; webhooks are taken all the same, and the next start tries again");
-    }
-    let shutdown = CancellationToken::new();
-    let asked = Arc::new(Notify::new());
-    signals::obey(shutdown.clone(), Some(asked.clone()))?;
-    let address = listeners.hooks.local_addr().unwrap_or(listen);
+    let address = listeners.hooks.local_addr().unwrap_or(config.server.listen);
     for name in config.sources.keys() {
         tracing::info!(
             source = name,
@@ -88,4 +106,30 @@ pub async fn run(serve: Serve, file: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure::Failed(error.to_string()))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Takes the addresses of a configuration; those that a first start has taken stay taken.
+fn listen(started: &Started, taken: Option<(TcpListener, TcpListener)>, strict: bool) -> Result<Listeners, Failure> {
+    let config = &started.read.config;
+    let listen = config.server.listen;
+    let (hooks, page) = taken.unzip();
+    let mut listeners = match hooks {
+        Some(hooks) => Listeners { hooks, admin: None },
+        None => Listeners::bind(listen).map_err(|error| {
+            let is_another = "is another orderbell running?";
+            Failure::Failed(format!("server.listen = \"{listen}\" cannot be used: {error}; {is_another}"))
+        })?,
+    };
+    let Some(admin) = config.admin.as_ref().map(|admin| admin.listen) else { return Ok(listeners) };
+    let page = page.filter(|page| page.local_addr().is_ok_and(|bound| bound == admin));
+    if let Some(page) = page {
+        listeners.admin = Some(page);
+    } else if let Err(error) = listeners.bind_admin(admin) {
+        let reason = format!("admin.listen = \"{admin}\" cannot be used: {error}");
+        if strict {
+            return Err(Failure::Failed(reason));
+        }
+        tracing::error!("{reason}; webhooks are taken all the same, and the next start tries again");
+    }
+    Ok(listeners)
 }

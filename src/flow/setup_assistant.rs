@@ -1,7 +1,7 @@
 //! What the page of a first start asks for and does: a draft of a configuration in memory, without any store, until a person
 //! has it written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::BoxFuture;
 use serde::Serialize;
@@ -17,7 +17,7 @@ pub trait SetupAssistant: Send + Sync {
     fn set_general(&self, general: GeneralValues);
 
     /// Takes a source or a channel into the draft, at its place among those of its family or behind the last. Where a secret is
-    /// empty, the one that was given before stays.
+    /// empty, the one that was given before stays, unless it is to be forgotten.
     ///
     /// # Errors
     /// [`SetupError::Refused`] where there is no such kind, or the name cannot be one.
@@ -113,6 +113,8 @@ pub struct GivenTable {
     pub name: String,
     /// By key.
     pub values: BTreeMap<String, String>,
+    /// The keys of secrets that were given before and are to be none.
+    pub forgotten: BTreeSet<String>,
 }
 
 /// What is decided at the end, as it was typed.
@@ -157,10 +159,10 @@ pub struct SetupView {
     /// The command that starts the daemon by it.
     pub command: String,
     pub general: GeneralValues,
+    /// Whether a person has given those; else they are what most would choose.
+    pub is_touched: bool,
     /// What is wrong with those.
     pub general_findings: Vec<SetupFinding>,
-    /// The languages that there are templates for.
-    pub languages: Vec<String>,
     pub sources: Vec<TableView>,
     pub channels: Vec<TableView>,
     /// The kinds that can be chosen.
@@ -240,5 +242,5 @@ pub struct SampleOutcome {
     pub kind: String,
     pub order: Option<String>,
     pub total: Option<String>,
-    pub items: Vec<String>,
+    pub lines: Vec<String>,
 }

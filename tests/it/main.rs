@@ -31,6 +31,7 @@ mod detours;
 mod disk;
 mod docs;
 mod email;
+mod first_start;
 mod flood;
 mod heartbeat;
 mod hostile_templates;

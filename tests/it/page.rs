@@ -6,6 +6,7 @@ mod templates;
 mod channels;
 mod configuration;
 mod sources;
+mod setup;
 mod today;
 mod visitor;
 mod words;

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use crate::channel::kinds::KINDS;
 use crate::config;
-use crate::config::context;
 use crate::config::context::{LoadContext, SecretReading};
 use crate::config::scaffold;
 use crate::config::scaffold::table::{SecretsIn, Wanted};
@@ -25,7 +24,8 @@ const MOST_TABLES: usize = 20;
 
 /// What was typed so far.
 pub struct Draft {
-    pub general: GeneralValues,
+    general: GeneralValues,
+    is_touched: bool,
     pub ending: EndingValues,
     sources: Vec<DraftTable>,
     channels: Vec<DraftTable>,
@@ -63,7 +63,12 @@ impl Draft {
             ..GeneralValues::default()
         };
         let ending = EndingValues { report_at: scaffold::REPORT_AT.to_owned(), ..EndingValues::default() };
-        Self { general, ending, sources: Vec::new(), channels: Vec::new() }
+        Self { general, is_touched: false, ending, sources: Vec::new(), channels: Vec::new() }
+    }
+
+    /// Takes what holds for the file as a whole.
+    pub fn set_general(&mut self, general: GeneralValues) {
+        (self.general, self.is_touched) = (general, true);
     }
 
     pub fn tables(&self, family: Family) -> &[DraftTable] {
@@ -90,7 +95,7 @@ impl Draft {
             Family::Source => scaffold::source,
             Family::Channel => scaffold::channel,
         };
-        let GivenTable { kind, name, values: given } = given;
+        let GivenTable { kind, name, values: given, forgotten } = given;
         let name = if name.is_empty() { kind.clone() } else { name };
         let mut wanted = read(&format!("{kind}={name}")).map_err(SetupError::Refused)?;
         let tables = self.tables_mut(family);
@@ -102,7 +107,8 @@ impl Draft {
             return refused(format!("the name \"{name}\" is given already; each needs a name of its own"));
         }
         let before = tables.get(place).filter(|before| before.wanted.kind == wanted.kind);
-        let before = before.and_then(|before| before.wanted.values.clone()).unwrap_or_default();
+        let mut before = before.and_then(|before| before.wanted.values.clone()).unwrap_or_default();
+        before.retain(|key, _| !forgotten.contains(key));
         wanted.values = Some(taken(&wanted.scaffold, before, &given));
         let table = DraftTable { wanted, tested: None };
         match tables.get_mut(place) {
@@ -163,8 +169,8 @@ impl Draft {
             file: file.display().to_string(),
             command: format!("{} serve", scaffold::command(file)),
             general: self.general.clone(),
+            is_touched: self.is_touched,
             general_findings: of(&[ConfigPart::File, ConfigPart::Top, ConfigPart::Server]),
-            languages: context::languages().iter().map(|tag| (*tag).to_owned()).collect(),
             sources: self.sources.iter().map(source).collect(),
             channels: self.channels.iter().map(channel).collect(),
             platforms: PLATFORMS.iter().map(|known| kind(known.name, &Scaffold::read(known.setup), None)).collect(),

@@ -2,7 +2,7 @@
 //! goes on by that.
 
 mod draft;
-mod saving;
+pub mod saving;
 mod testing;
 
 use std::net::SocketAddr;
@@ -87,7 +87,7 @@ impl SetupAssistant for Assistant {
     }
 
     fn set_general(&self, general: GeneralValues) {
-        self.0.draft().general = general;
+        self.0.draft().set_general(general);
     }
 
     fn set_table(&self, family: Family, place: usize, given: GivenTable) -> Result<(), SetupError> {
@@ -130,6 +130,10 @@ impl SetupAssistant for Assistant {
         if !view.is_right {
             let errors = view.findings.into_iter().filter(|found| found.severity == "error");
             return Err(SetupError::Wrong(errors.collect()));
+        }
+        // While it can still be changed here; it is taken at the start.
+        if let Ok(address) = view.general.listen.parse() {
+            saving::listen(address)?;
         }
         let text = match secrets_in(draft.ending.secrets) {
             SecretsIn::File => whole,

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::io::{ErrorKind, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use tempfile::NamedTempFile;
@@ -67,12 +68,19 @@ pub fn prepare(file: &Path) -> Result<(Started, Fingerprint, Listeners), SetupEr
     let before = Fingerprint::of(file);
     let started =
         in_force::start(file, Errors::GoAround).map_err(|problems| SetupError::Wrong(of_file(&problems, file)))?;
-    let listen = started.read.config.server.listen;
-    let listeners = Listeners::bind(listen).map_err(|error| {
-        let help = "another program listens there; choose another port";
-        SetupError::Refused(format!("server.listen = \"{listen}\" cannot be used: {error}; {help}"))
-    })?;
+    let listeners = listen(started.read.config.server.listen)?;
     Ok((started, before, listeners))
+}
+
+/// Takes an address for webhooks.
+///
+/// # Errors
+/// [`SetupError::Refused`].
+pub fn listen(address: SocketAddr) -> Result<Listeners, SetupError> {
+    Listeners::bind(address).map_err(|error| {
+        let help = "perhaps another program listens there; choose another port";
+        SetupError::Refused(format!("server.listen = \"{address}\" cannot be used: {error}; {help}"))
+    })
 }
 
 fn of_file(problems: &[Diagnostic], file: &Path) -> Vec<SetupFinding> {

@@ -102,7 +102,7 @@ pub fn sample(file: &Path, text: &str, name: &str, now: Timestamp) -> Result<Sam
         kind: read.kind.to_string(),
         order: order.map(|order| order.number.clone()),
         total: order.and_then(|order| order.total.as_ref()).map(ToString::to_string),
-        items: order.map(|order| order.lines.iter().map(|line| line.name.clone()).collect()).unwrap_or_default(),
+        lines: order.map(|order| order.lines.iter().map(|line| line.name.clone()).collect()).unwrap_or_default(),
     })
 }
 

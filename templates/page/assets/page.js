@@ -89,6 +89,11 @@
     if (button.dataset.copied) button.textContent = button.dataset.copied;
   });
 
+  // The time zone of whoever sets up, until another one was given.
+  const zone = document.querySelector("[data-browser-zone]");
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && own && own.includes("/")) zone.value = own;
+
   // Nothing is sent twice by two quick presses.
   document.addEventListener("submit", (event) => {
     const form = event.target;

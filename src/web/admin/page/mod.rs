@@ -18,6 +18,7 @@ pub mod reader;
 mod reports;
 mod sessions;
 mod sources;
+pub mod setup;
 mod templates;
 mod today;
 mod values;
@@ -75,6 +76,7 @@ pub fn routes(resources: &Resources, authenticator: &Authenticator) -> impl Endp
         .at("/sessions/end-others", alone(post(sessions::end_others), "POST"))
         .at("/sources", reading(sources::list))
         .at("/sources/:name/sample", alone(post(sources::sample), "POST"))
+        .at("/setup", reading(setup::there::there))
         .at("/templates", reading(templates::table))
         .at("/templates/:language/:name", reading(templates::file))
         .at("/templates/:language/:name/try", alone(post(templates::try_it), "POST"))

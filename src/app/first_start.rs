@@ -1,0 +1,42 @@
+//! A first start: the page of the set-up, on this machine alone, until there is a configuration that the daemon goes on by.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::admin::LIMITS;
+use crate::app::assistant::Assistant;
+use crate::app::assistant::saving::Handover;
+use crate::flow::Clock;
+use crate::web::admin;
+use crate::web::admin::access::{AccessRules, Authenticator};
+use crate::web::admin::page::setup;
+use crate::web::server;
+
+/// Shows the set-up on `listener` until a person has the daemon started: then answers what it goes on with, and the listener, so
+/// that nobody who asks meanwhile is refused. `None` where `shutdown` came first.
+///
+/// # Errors
+/// The listener has no address.
+pub async fn run(
+    assistant: Assistant,
+    listener: TcpListener,
+    clock: Clock,
+    shutdown: &CancellationToken,
+) -> io::Result<Option<(Handover, TcpListener)>> {
+    let bound = listener.local_addr()?;
+    // No token is known before there is a configuration: whoever is on this machine, and nobody else.
+    let authenticator = Authenticator::new(AccessRules::of(Vec::new(), bound), clock.clone());
+    let routes = setup::routes(Arc::new(assistant.clone()), authenticator, clock);
+    let (listener, stop) = (Arc::new(listener), shutdown.child_token());
+    let serving = server::serve_noting(listener.clone(), routes, LIMITS, admin::notes(), stop.clone());
+    let ending = async {
+        let handover = shutdown.run_until_cancelled(assistant.ended()).await;
+        stop.cancel();
+        handover
+    };
+    let (handover, ()) = tokio::join!(ending, serving);
+    Ok(handover.zip(Arc::into_inner(listener)))
+}
