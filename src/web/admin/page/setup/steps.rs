@@ -10,6 +10,7 @@ use crate::domain::remedy;
 use crate::flow::setup_assistant::{
     Family, SampleOutcome, SetupError, SetupFinding, SetupStage, SetupView, TableView, TestView,
 };
+use crate::web::admin::page::meaning::meaning;
 use crate::web::admin::page::reader::Reader;
 use crate::web::admin::page::setup::{SharedAssistant, leads_to};
 use crate::web::admin::page::values::plain;
@@ -181,13 +182,9 @@ pub fn show_table(
 
 /// What a test came to, in the words of whoever reads it.
 fn advice(tested: &TestView, reader: &Reader) -> Value {
-    let worded = |english: &Option<String>| remedy::worded(english.as_deref()?, reader.words()?);
-    let (cause, change) = (worded(&tested.cause), worded(&tested.change));
     let answer = reader.words().map(|words| remedy::localized(&tested.answer, words).into_owned());
     context! {
-        is_english => cause.is_none() || change.is_none(),
-        cause => cause.or(tested.cause.as_deref()),
-        change => change.or(tested.change.as_deref()),
+        meaning => meaning(reader, tested.cause.as_deref(), tested.change.as_deref()),
         answer => answer.as_deref().unwrap_or(&tested.answer),
     }
 }
