@@ -23,7 +23,7 @@ use crate::table;
 const SCHEMA_7: &[u8] = include_bytes!("../../tests/stored/schema7.db.gz");
 /// Between two webhooks.
 const EVERY: Duration = Duration::from_millis(50);
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// One conversion.
 #[derive(Debug, Serialize)]
