@@ -1,4 +1,4 @@
-//! How long each read of the API takes on a very large store, and how much memory it costs.
+//! How long each read of the API, and each view of the page, takes on a very large store, and how much memory it costs.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::process::{Core, pinned};
 use crate::rows::Row;
 use crate::scene::folder;
 use crate::seed::{History, Seeded};
-use crate::{seed, table};
+use crate::{page, seed, table};
 
 const TOKEN: &str = "a-token-of-the-bench";
 /// What belongs to the start is over by then.
@@ -50,7 +50,7 @@ pub fn measure(options: &Options, rows: &[Row]) -> Vec<Api> {
 
 fn one_row(options: &Options, row: Row) -> Vec<Api> {
     let (history, events, name) = match row {
-        Row::ApiWaiting => (History::Waiting, options.waiting, Row::Waiting.name()),
+        Row::ApiWaiting | Row::PageWaiting => (History::Waiting, options.waiting, Row::Waiting.name()),
         _ => (History::Old, options.old, Row::Old.name()),
     };
     let own = folder();
@@ -60,17 +60,17 @@ fn one_row(options: &Options, row: Row) -> Vec<Api> {
     };
     let store = seed::ensure(&place, history, events);
     let of = |database, answers| Api { row: row.name(), database, store: store.clone(), answers };
-    let mut measured = vec![of("sqlite", on(options, &place, None))];
+    let mut measured = vec![of("sqlite", on(options, row, &place, None))];
     if let Some(server) = &options.postgres {
         let database = Database::make(server);
         move_store(options, &place, &database.address());
-        measured.push(of("postgres", on(options, folder().path(), Some(&database.address()))));
+        measured.push(of("postgres", on(options, row, folder().path(), Some(&database.address()))));
     }
     measured.iter().for_each(print);
     measured
 }
 
-fn on(options: &Options, place: &Path, url: Option<&str>) -> Vec<Answers> {
+fn on(options: &Options, row: Row, place: &Path, url: Option<&str>) -> Vec<Answers> {
     let admin = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
     let store = url.map(|url| format!("[store]\nurl = \"{url}\"\n")).unwrap_or_default();
     let more = format!("{store}[admin]\nlisten = \"{admin}\"\ntoken = \"{TOKEN}\"\n");
@@ -78,7 +78,11 @@ fn on(options: &Options, place: &Path, url: Option<&str>) -> Vec<Answers> {
     let channels = [Erp { name: "erp", receiver: nowhere, at_once: None }];
     let daemon = Daemon::start_with(&options.daemon, place, &channels, &more);
     std::thread::sleep(SETTLED);
-    requests(admin).into_iter().map(|request| ask(&daemon, admin, request)).collect()
+    let requests = match row {
+        Row::PageWaiting | Row::PageOld => page::views(admin),
+        _ => requests(admin),
+    };
+    requests.into_iter().map(|request| ask(&daemon, admin, request)).collect()
 }
 
 /// Moves a copy of the store: what is kept stays as it is.
@@ -92,7 +96,8 @@ fn move_store(options: &Options, place: &Path, to: &str) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn get(admin: SocketAddr, path: &str) -> (u16, String) {
+/// Status and body of the answer to whoever may read everything.
+pub fn get(admin: SocketAddr, path: &str) -> (u16, String) {
     let token = format!("authorization: Bearer {TOKEN}\r\n");
     daemon::get_with(admin, path, &token).expect("the daemon answers")
 }

@@ -21,6 +21,7 @@ mod in_process;
 mod large;
 mod load;
 mod options;
+mod page;
 mod process;
 mod receiver;
 mod requests;

@@ -37,6 +37,10 @@ pub enum Row {
     ApiWaiting,
     /// What the API answers, with as many events as in [`Row::Old`].
     ApiOld,
+    /// What the page shows, with as many deliveries waiting as in [`Row::Waiting`].
+    PageWaiting,
+    /// What the page shows, with as many events as in [`Row::Old`].
+    PageOld,
     /// While the write-ahead log is emptied into the database over and over.
     Checkpoint,
     /// While old events are removed.
@@ -49,7 +53,7 @@ pub enum Row {
     Conversion,
 }
 
-pub const ALL: [Row; 21] = [
+pub const ALL: [Row; 23] = [
     Row::AppendLog,
     Row::Thin,
     Row::Order,
@@ -66,6 +70,8 @@ pub const ALL: [Row; 21] = [
     Row::Old,
     Row::ApiWaiting,
     Row::ApiOld,
+    Row::PageWaiting,
+    Row::PageOld,
     Row::Checkpoint,
     Row::Sweep,
     Row::Report,
@@ -111,6 +117,8 @@ impl Row {
             Self::Old => "old",
             Self::ApiWaiting => "api-waiting",
             Self::ApiOld => "api-old",
+            Self::PageWaiting => "page-waiting",
+            Self::PageOld => "page-old",
             Self::Checkpoint => "checkpoint",
             Self::Sweep => "sweep",
             Self::Report => "report",
@@ -131,7 +139,7 @@ impl Row {
             Self::Steady => Method::Steady,
             Self::Rest => Method::Rest,
             Self::Waiting | Self::Old => Method::Large,
-            Self::ApiWaiting | Self::ApiOld => Method::Api,
+            Self::ApiWaiting | Self::ApiOld | Self::PageWaiting | Self::PageOld => Method::Api,
             Self::Checkpoint | Self::Sweep | Self::Report | Self::Backup => Method::Beside,
             Self::Conversion => Method::Conversion,
         }
@@ -148,13 +156,14 @@ impl Row {
             "usual" => of(&[Method::Throughput, Method::Steady, Method::Rest]),
             "postgres" => of(&[Method::Postgres]),
             "large" => of(&[Method::Large]),
-            "api" => of(&[Method::Api]),
+            "api" => vec![Self::ApiWaiting, Self::ApiOld],
+            "page" => vec![Self::PageWaiting, Self::PageOld],
             "beside" => of(&[Method::Beside]),
             _ => ALL.into_iter().filter(|row| row.name() == name).collect(),
         };
         match rows.is_empty() {
             true => Err(format!(
-                "there is no row {name}; there are {}, usual, postgres, large, api, beside and all",
+                "there is no row {name}; there are {}, usual, postgres, large, api, page, beside and all",
                 names()
             )),
             false => Ok(rows),
