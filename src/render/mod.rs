@@ -113,9 +113,9 @@ pub fn parsed(overlay: &Sources, isolation: &Isolation) -> Result<Templates, Tem
 const TRIAL: PoolLimits = PoolLimits {
     processes: 1,
     strikes: 1,
-    render: Duration::from_secs(5),
-    template: Some(Duration::from_secs(10)),
-    load: Duration::from_secs(10),
+    render: Duration::from_secs(8),
+    template: Some(Duration::from_secs(12)),
+    load: Duration::from_secs(15),
     wait: Duration::from_secs(1),
     idle: Duration::from_secs(5),
 };

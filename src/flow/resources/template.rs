@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::channel::kinds;
 use crate::domain::event::Kind;
 use crate::domain::glob::Glob;
 use crate::domain::language::folders;
@@ -261,14 +262,18 @@ struct Matching {
 }
 
 impl TemplateFile {
-    /// The samples that it serves at a channel: at the one that is wanted, or else at the first where there are any, best one
-    /// that is written to in its language.
+    /// The samples that it serves at a channel: at the one that is wanted, or else at the first where there are any: best one
+    /// that people read, and in its language.
     fn matching(&self, templates: &Templates, routing: &RoutingSnapshot, wanted: Option<&str>) -> Matching {
         let users = self.users(templates);
         let scenes = all_scenes(routing);
         let ready = routing.writers.iter().filter(|(_, writer)| writer.channel.unready().is_none());
         let mut channels: Vec<&String> = ready.map(|(name, _)| name).collect();
-        channels.sort_by_key(|name| routing.writers[*name].language != self.language);
+        let is_for_programs = |kind: &str| kinds::kind_named(kind).is_some_and(|kind| kind.is_for_programs);
+        channels.sort_by_key(|name| {
+            let writer = &routing.writers[*name];
+            (is_for_programs(writer.channel.kind()), writer.language != self.language)
+        });
         if let Some(found) = wanted.and_then(|wanted| channels.iter().copied().find(|name| *name == wanted)) {
             channels = vec![found];
         }
