@@ -149,7 +149,7 @@ async fn a_text_is_tried_within_limits_and_nothing_of_it_is_kept() {
     // What was tried leaves the messages alone.
     daemon.acknowledged(&keeta::placed(7_000_001, scene.hands.now())).await;
     daemon.until(|rows| of(rows, "kitchen").iter().any(|row| row.state == "delivered")).await;
-    let title = scene.sandbox.messages().into_iter().find_map(|message| message.title).unwrap_or_default();
+    let title = scene.received("kitchen").into_iter().find_map(|message| message.title).unwrap_or_default();
     assert!(title.starts_with("New order"), "{title}");
     daemon.stop().await;
 }
