@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
 use crate::domain::coded::Coded;
-use crate::domain::event::Kind;
 use crate::domain::money::Money;
 use crate::domain::order::{OrderLine, OrderState};
 use crate::domain::timestamp::known_milliseconds;
@@ -261,7 +260,8 @@ pub struct Notice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampleOrigin {
     pub source: String,
-    pub kind: Kind,
+    /// Such as `order.placed`.
+    pub kind: String,
 }
 
 /// How late an event is that came after something newer of the same order.

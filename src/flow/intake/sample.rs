@@ -28,7 +28,7 @@ impl Intake {
             SignatureCheck::Invalid | SignatureCheck::Own => None,
         };
         let (targets, decisions) = routing.judge(&Kind::Test, &sample.source, None);
-        let origin = SampleOrigin { source: sample.source.clone(), kind: webhook.kind };
+        let origin = SampleOrigin { source: sample.source.clone(), kind: webhook.kind.to_string() };
         let event = Event {
             id,
             kind: Kind::Test,

@@ -16,7 +16,7 @@ const RECORDED: u16 = 200;
 /// What a signed sample came to. It is recorded as a test: it counts nowhere, and makes no order.
 #[derive(Clone, Debug, PartialEq, Eq, Object)]
 #[oai(skip_serializing_if_is_none)]
-pub struct SampleOutcome {
+pub struct SentSample {
     pub source: String,
     /// The kind of event that it was a sample of.
     pub kind: String,
@@ -38,7 +38,7 @@ pub struct SampleOutcome {
 impl Resources {
     /// Sends a signed sample to the address of a source, on the way that real webhooks come, and answers what came of it. One
     /// at a time.
-    pub async fn send_sample(&self, name: &str) -> Result<SampleOutcome, ResourceError> {
+    pub async fn send_sample(&self, name: &str) -> Result<SentSample, ResourceError> {
         let routing = self.routing.get();
         let missing = || ResourceError::Missing("such source in the configuration".to_owned());
         let endpoint = routing.endpoints.get(name).ok_or_else(missing)?;
@@ -58,7 +58,7 @@ impl Resources {
         let sent = sender.send(name, sample).await;
         let (answer, arrival) =
             sent.map_err(|unanswered| ResourceError::Unanswered(format!("the sample was not answered: {unanswered}")))?;
-        Ok(SampleOutcome {
+        Ok(SentSample {
             source: name.to_owned(),
             routed_to: routing.routes.channels(&kind, name, shop.as_deref()),
             kind: kind.to_string(),

@@ -9,7 +9,7 @@ use crate::flow::resources::Resources;
 use crate::flow::resources::channel::{ChannelList, ChannelStatus, PauseOutcome, TestOutcome};
 use crate::flow::resources::overview::{ConfigurationDetail, NoticeList};
 use crate::flow::resources::report::{DayReport, ReportList};
-use crate::flow::resources::sample::SampleOutcome;
+use crate::flow::resources::sample::SentSample;
 use crate::flow::resources::source::SourceList;
 use crate::flow::resources::values::ReportDay;
 use crate::web::admin::access::Caller;
@@ -70,7 +70,7 @@ impl StatusApi {
 
     /// Sends a signed sample through a source on the way of real webhooks, recorded as a test, and answers what came of it
     #[oai(path = "/sources/:name/sample", method = "post", operation_id = "send_sample", tag = "ApiSection::Status")]
-    async fn sample(&self, name: Path<String>) -> ApiAnswer<SampleOutcome> {
+    async fn sample(&self, name: Path<String>) -> ApiAnswer<SentSample> {
         Ok(Json(self.0.send_sample(&name.0).await?))
     }
 

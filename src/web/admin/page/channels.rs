@@ -27,7 +27,7 @@ const SAID: [&str; 9] = [
 ];
 
 #[derive(Deserialize)]
-pub struct Said {
+struct Said {
     said: Option<String>,
 }
 

@@ -16,7 +16,7 @@ use crate::web::admin::problem::Problem;
 const TOPICS: [&str; 2] = ["configuration", "templates"];
 
 #[derive(Deserialize)]
-pub struct Asked {
+struct Asked {
     /// `read`: the file is read anew.
     file: Option<String>,
 }

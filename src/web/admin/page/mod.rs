@@ -31,7 +31,7 @@ use poem::{Endpoint, EndpointExt, IntoResponse, Response, Route, get, post};
 
 use crate::flow::resources::Resources;
 use crate::flow::resources::channel::TestOutcome;
-use crate::flow::resources::sample::SampleOutcome;
+use crate::flow::resources::sample::SentSample;
 use crate::web::admin::access::Authenticator;
 use crate::web::admin::logged_in::{LOG_IN, LoggedIn};
 use crate::web::admin::method::{alone, reading};
@@ -81,7 +81,7 @@ pub fn routes(resources: &Resources, authenticator: &Authenticator) -> impl Endp
         .at("/templates/:language/:name", reading(templates::file))
         .at("/templates/:language/:name/try", alone(post(templates::try_it), "POST"))
         .data(LastOutcomes::<TestOutcome>::default())
-        .data(LastOutcomes::<SampleOutcome>::default());
+        .data(LastOutcomes::<SentSample>::default());
     let (authenticator, sessions) = (authenticator.clone(), resources.sessions.clone());
     let everybody = Route::new()
         .at(LOG_IN, alone(get(login::form).post(login::log_in), "GET, HEAD, POST"))

@@ -6,7 +6,7 @@ use poem::{Response, handler};
 use serde::Deserialize;
 
 use crate::flow::resources::ResourceError;
-use crate::flow::resources::sample::SampleOutcome;
+use crate::flow::resources::sample::SentSample;
 use crate::flow::resources::source::SourceStatus;
 use crate::web::admin::page::meaning::meaning;
 use crate::web::admin::page::outcomes::LastOutcomes;
@@ -19,7 +19,7 @@ const SAID: [&str; 3] = ["under_way", "closed", "failed"];
 
 /// What a press came to, and of which source.
 #[derive(Deserialize)]
-pub struct Said {
+struct Said {
     said: Option<String>,
     source: Option<String>,
 }
@@ -28,7 +28,7 @@ pub struct Said {
 pub async fn list(
     reader: Reader,
     Query(Said { said, source }): Query<Said>,
-    Data(last): Data<&LastOutcomes<SampleOutcome>>,
+    Data(last): Data<&LastOutcomes<SentSample>>,
 ) -> Result<Response, Problem> {
     let said = said.filter(|said| SAID.contains(&said.as_str()));
     let sources = reader.resources().sources().await?.items;
@@ -44,7 +44,7 @@ pub async fn list(
 pub async fn sample(
     reader: Reader,
     Path(name): Path<String>,
-    Data(last): Data<&LastOutcomes<SampleOutcome>>,
+    Data(last): Data<&LastOutcomes<SentSample>>,
 ) -> Result<Response, Problem> {
     reader.must_change()?;
     let said = match reader.resources().send_sample(&name).await {
