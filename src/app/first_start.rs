@@ -10,9 +10,8 @@ use crate::app::admin::LIMITS;
 use crate::app::assistant::Assistant;
 use crate::app::assistant::saving::Handover;
 use crate::flow::Clock;
-use crate::web::admin;
 use crate::web::admin::access::{AccessRules, Authenticator};
-use crate::web::admin::page::setup;
+use crate::web::admin::{first_start, notes};
 use crate::web::server;
 
 /// Shows the set-up on `listener` until a person has the daemon started: then answers what it goes on with, and the listener, so
@@ -29,9 +28,9 @@ pub async fn run(
     let bound = listener.local_addr()?;
     // No token is known before there is a configuration: whoever is on this machine, and nobody else.
     let authenticator = Authenticator::new(AccessRules::of(Vec::new(), bound), clock.clone());
-    let routes = setup::routes(Arc::new(assistant.clone()), authenticator, clock);
+    let routes = first_start::routes(Arc::new(assistant.clone()), authenticator, clock);
     let (listener, stop) = (Arc::new(listener), shutdown.child_token());
-    let serving = server::serve_noting(listener.clone(), routes, LIMITS, admin::notes(), stop.clone());
+    let serving = server::serve_noting(listener.clone(), routes, LIMITS, notes(), stop.clone());
     let ending = async {
         let handover = shutdown.run_until_cancelled(assistant.ended()).await;
         stop.cancel();

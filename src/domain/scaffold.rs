@@ -17,7 +17,7 @@ pub struct Scaffold {
     pub table: String,
     pub variables: Vec<Variable>,
     /// What a form asks for, in its order.
-    pub fields: Vec<Field>,
+    pub fields: Vec<FormField>,
     /// Where its values come from. Lines that begin with four blanks are typed as they stand.
     pub before: String,
     /// What is left to do when the daemon runs; may be empty.
@@ -38,7 +38,7 @@ pub struct Variable {
 /// A value that a form asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Field {
+pub struct FormField {
     /// The key of the table; below another one with a dot between them.
     pub key: String,
     #[serde(default)]

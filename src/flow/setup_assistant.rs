@@ -33,7 +33,7 @@ pub trait SetupAssistant: Send + Sync {
     ///
     /// # Errors
     /// [`SetupError::Wrong`] where its table is not right yet.
-    fn try_sample(&self, place: usize) -> Result<SampleOutcome, SetupError>;
+    fn try_sample(&self, place: usize) -> Result<SampleRead, SetupError>;
 
     /// Sends a test message to the channel at this place, on the way of real messages.
     ///
@@ -163,8 +163,8 @@ pub struct SetupView {
     pub is_touched: bool,
     /// What is wrong with those.
     pub general_findings: Vec<SetupFinding>,
-    pub sources: Vec<TableView>,
-    pub channels: Vec<TableView>,
+    pub sources: Vec<TableDraft>,
+    pub channels: Vec<TableDraft>,
     /// The kinds that can be chosen.
     pub platforms: Vec<KindView>,
     pub channel_kinds: Vec<KindView>,
@@ -188,7 +188,7 @@ pub struct KindView {
 
 /// A source or a channel of the draft.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TableView {
+pub struct TableDraft {
     pub kind: KindView,
     pub name: String,
     /// The address to register at the platform; of a source, where the public address is known.
@@ -238,7 +238,7 @@ impl From<&TestOutcome> for TestView {
 
 /// What a source makes of a sample webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SampleOutcome {
+pub struct SampleRead {
     pub kind: String,
     pub order: Option<String>,
     pub total: Option<String>,

@@ -11,11 +11,11 @@ use crate::config::scaffold;
 use crate::config::scaffold::table::{SecretsIn, Wanted};
 use crate::config::scaffold::{Decided, ScaffoldPlan};
 use crate::diagnostic::{ConfigPart, Diagnostic, Severity};
-use crate::domain::scaffold::{Field, FieldForm, Scaffold};
+use crate::domain::scaffold::{FieldForm, FormField, Scaffold};
 use crate::domain::secret::Secret;
 use crate::flow::setup_assistant::{
     EndingValues, Family, FieldView, GeneralValues, GivenTable, KindView, SecretsPlace, SetupError, SetupFinding,
-    SetupStage, SetupView, TableView, TestView,
+    SetupStage, SetupView, TableDraft, TestView,
 };
 use crate::platform::kinds::PLATFORMS;
 
@@ -156,12 +156,12 @@ impl Draft {
             let findings = of(&[part]).into_iter().map(|found| placed(found, &kind.fields)).collect::<Vec<_>>();
             let is_right = findings.iter().all(|found| found.severity != "error");
             let name = table.name().to_owned();
-            TableView { kind, name, address: None, findings, is_right, tested: table.tested.clone() }
+            TableDraft { kind, name, address: None, findings, is_right, tested: table.tested.clone() }
         };
         let source = |one: &DraftTable| {
             let base = Some(self.general.public_url.trim_end_matches('/')).filter(|base| !base.is_empty());
             let address = base.map(|base| format!("{base}/hooks/{}", one.name()));
-            TableView { address, ..table(one, ConfigPart::Source(one.name().to_owned())) }
+            TableDraft { address, ..table(one, ConfigPart::Source(one.name().to_owned())) }
         };
         let channel = |one: &DraftTable| table(one, ConfigPart::Channel(one.name().to_owned()));
         SetupView {
@@ -233,7 +233,7 @@ fn taken(
     before: BTreeMap<String, Secret>,
     given: &BTreeMap<String, String>,
 ) -> BTreeMap<String, Secret> {
-    let value = |field: &Field| {
+    let value = |field: &FormField| {
         let text = given.get(&field.key).map(|text| text.trim()).unwrap_or_default();
         match (text, &field.variable) {
             ("", Some(_)) => before.get(&field.key).cloned(),
@@ -246,7 +246,7 @@ fn taken(
 
 /// A kind with its fields, and the values that are no secrets.
 fn kind(kind: &str, scaffold: &Scaffold, values: Option<&BTreeMap<String, Secret>>) -> KindView {
-    let field = |field: &Field| {
+    let field = |field: &FormField| {
         let value = values.and_then(|values| values.get(&field.key));
         let form = match (&field.variable, field.form) {
             (Some(_), _) => "secret",

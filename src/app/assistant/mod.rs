@@ -20,7 +20,7 @@ use crate::config::scaffold::table::SecretsIn;
 use crate::flow::Clock;
 use crate::flow::resources::channel::TestOutcome;
 use crate::flow::setup_assistant::{
-    EndingValues, Family, GeneralValues, GivenTable, SampleOutcome, SetupAssistant, SetupError, SetupStage, SetupView,
+    EndingValues, Family, GeneralValues, GivenTable, SampleRead, SetupAssistant, SetupError, SetupStage, SetupView,
 };
 
 /// Cloning shares it.
@@ -106,7 +106,7 @@ impl SetupAssistant for Assistant {
         self.0.draft().ending = ending;
     }
 
-    fn try_sample(&self, place: usize) -> Result<SampleOutcome, SetupError> {
+    fn try_sample(&self, place: usize) -> Result<SampleRead, SetupError> {
         let (text, name) = self.0.text_and_name(Family::Source, place)?;
         testing::sample(&self.0.file, &text, &name, self.0.clock.now())
     }

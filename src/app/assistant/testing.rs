@@ -19,7 +19,7 @@ use crate::domain::event::{Kind, SignatureCheck};
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::template::Templates;
 use crate::flow::resources::channel::TestOutcome;
-use crate::flow::setup_assistant::{SampleOutcome, SetupError};
+use crate::flow::setup_assistant::{SampleRead, SetupError};
 use crate::flow::{Clock, Current, ids};
 use crate::platform::sample::SampleContent;
 use crate::store::address::StoreUrl;
@@ -84,7 +84,7 @@ pub fn channel(file: &Path, text: &str, name: &str) -> Result<ConfiguredChannel,
 ///
 /// # Errors
 /// As [`channel`]; [`SetupError::Refused`] where the platform sends none.
-pub fn sample(file: &Path, text: &str, name: &str, now: Timestamp) -> Result<SampleOutcome, SetupError> {
+pub fn sample(file: &Path, text: &str, name: &str, now: Timestamp) -> Result<SampleRead, SetupError> {
     let parts = parts(file, text)?;
     let source = parts.source(name).map_err(|problems| wrong(&problems, text))?;
     let source = source.ok_or_else(|| SetupError::Refused(format!("there is no source \"{name}\"")))?;
@@ -98,7 +98,7 @@ pub fn sample(file: &Path, text: &str, name: &str, now: Timestamp) -> Result<Sam
     let read = read.filter(|webhook| webhook.signature != SignatureCheck::Invalid);
     let read = read.ok_or_else(|| SetupError::Refused("the sample was not believed".to_owned()))?;
     let order = read.order.as_ref();
-    Ok(SampleOutcome {
+    Ok(SampleRead {
         kind: read.kind.to_string(),
         order: order.map(|order| order.number.clone()),
         total: order.and_then(|order| order.total.as_ref()).map(ToString::to_string),

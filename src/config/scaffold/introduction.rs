@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::config::scaffold::table::{Placeholders, Table};
+use crate::config::scaffold::table::{Placeholders, ScaffoldTable};
 use crate::diagnostic::wrap::wrapped;
 use crate::domain::scaffold::Variable;
 
@@ -12,7 +12,7 @@ const WIDTH: usize = 100;
 
 /// Which values are in the file already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
+pub enum KnownValues {
     Nothing,
     /// All but the secrets.
     NoSecrets,
@@ -32,8 +32,13 @@ pub fn typed(file: &Path) -> String {
 }
 
 /// The comments at the top: what this is, and what is left to do.
-pub fn introduction(sources: &[Table], channels: &[Table], known: Known, filling: &Placeholders) -> String {
-    let whats = |tables: &[Table]| {
+pub fn introduction(
+    sources: &[ScaffoldTable],
+    channels: &[ScaffoldTable],
+    known: KnownValues,
+    filling: &Placeholders,
+) -> String {
+    let whats = |tables: &[ScaffoldTable]| {
         let mut whats: Vec<&str> = tables.iter().map(|table| table.scaffold.what.as_str()).collect();
         let mut known = BTreeSet::new();
         whats.retain(|what| known.insert(*what));
@@ -61,15 +66,20 @@ pub fn introduction(sources: &[Table], channels: &[Table], known: Known, filling
     text + "\n"
 }
 
-fn steps(sources: &[Table], channels: &[Table], known: Known, filling: &Placeholders) -> Vec<String> {
+fn steps(
+    sources: &[ScaffoldTable],
+    channels: &[ScaffoldTable],
+    known: KnownValues,
+    filling: &Placeholders,
+) -> Vec<String> {
     let all = || sources.iter().chain(channels);
     let Placeholders { file, orderbell, public_url, listen } = filling;
     let mut steps = Vec::new();
-    if known == Known::Nothing {
+    if known == KnownValues::Nothing {
         steps.extend(all().map(|table| filling.fill(&table.scaffold.before, table)));
         steps.push("Write your own values below in the place of everything that says change-me. Look at language and timezone, too.".to_owned());
     }
-    if known != Known::Everything {
+    if known != KnownValues::Everything {
         let variables = all().flat_map(|table| &table.variables);
         let lines = variables.map(|(Variable { sample, .. }, name)| format!("    {name}='{sample}'\n"));
         steps.push(format!(
@@ -79,7 +89,7 @@ fn steps(sources: &[Table], channels: &[Table], known: Known, filling: &Placehol
             lines.collect::<String>()
         ));
     }
-    let set = if known == Known::Everything {
+    let set = if known == KnownValues::Everything {
         ""
     } else {
         ", in each terminal, once:\n    set -a; . ./secrets.env; set +a\nThen"
@@ -89,7 +99,7 @@ fn steps(sources: &[Table], channels: &[Table], known: Known, filling: &Placehol
         {orderbell} test --all\n    {orderbell} serve\ncheck says what is still missing or wrong. test sends a message to each \
         channel; what is refused it explains. serve is the daemon."
     ));
-    let simulate = |table: &Table| format!("    {orderbell} simulate {} order.placed\n", table.name);
+    let simulate = |table: &ScaffoldTable| format!("    {orderbell} simulate {} order.placed\n", table.name);
     steps.push(format!(
         "In a second terminal try it with a webhook that Orderbell makes and signs itself:\n{}\
         The message comes wherever this file sends it. To keep Orderbell running, see docs/deployment.md.",

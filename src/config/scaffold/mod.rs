@@ -9,8 +9,8 @@ use std::path::Path;
 
 use crate::channel;
 use crate::channel::kinds::KINDS;
-use crate::config::scaffold::introduction::{Known, introduction, typed};
-use crate::config::scaffold::table::{Placeholders, SecretsIn, Table, Wanted, quoted, tables, with_comment};
+use crate::config::scaffold::introduction::{KnownValues, introduction, typed};
+use crate::config::scaffold::table::{Placeholders, ScaffoldTable, SecretsIn, Wanted, quoted, tables, with_comment};
 use crate::config::{context, values};
 use crate::diagnostic::suggest;
 use crate::domain::scaffold::{Role, Scaffold};
@@ -148,9 +148,9 @@ pub fn write(plan: &ScaffoldPlan, file: &Path) -> Result<String, String> {
         listen: decided.map_or(LISTEN, |decided| &decided.listen).to_owned(),
     };
     let (known, secrets) = match decided.map(|decided| decided.secrets) {
-        None => (Known::Nothing, SecretsIn::Variables),
-        Some(SecretsIn::Variables) => (Known::NoSecrets, SecretsIn::Variables),
-        Some(SecretsIn::File) => (Known::Everything, SecretsIn::File),
+        None => (KnownValues::Nothing, SecretsIn::Variables),
+        Some(SecretsIn::Variables) => (KnownValues::NoSecrets, SecretsIn::Variables),
+        Some(SecretsIn::File) => (KnownValues::Everything, SecretsIn::File),
     };
     let mut text = introduction(&sources, &channels, known, &placeholders);
     text += &settings(plan, &sources, &channels, &placeholders);
@@ -180,7 +180,12 @@ pub fn command(file: &Path) -> String {
 }
 
 /// The tables that every configuration has.
-fn settings(plan: &ScaffoldPlan, sources: &[Table], channels: &[Table], placeholders: &Placeholders) -> String {
+fn settings(
+    plan: &ScaffoldPlan,
+    sources: &[ScaffoldTable],
+    channels: &[ScaffoldTable],
+    placeholders: &Placeholders,
+) -> String {
     let assumed = sources.iter().find_map(|table| table.scaffold.currency.as_deref());
     let currency = plan.currency.as_deref().or(assumed).or_else(|| currency_of(&plan.timezone));
     let languages = context::languages().join(", ");
@@ -204,7 +209,7 @@ fn settings(plan: &ScaffoldPlan, sources: &[Table], channels: &[Table], placehol
         text += &line("listen", &admin.to_string(), "where the page is; only this machine reaches it");
     }
     let chosen = plan.decided.as_ref().map(|decided| &decided.operator).filter(|chosen| !chosen.is_empty());
-    let people: Vec<&Table> = channels.iter().filter(|table| table.scaffold.role == Role::People).collect();
+    let people: Vec<&ScaffoldTable> = channels.iter().filter(|table| table.scaffold.role == Role::People).collect();
     let operator = match chosen {
         Some(chosen) => format!("[{}]", chosen.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ")),
         None if people.is_empty() => list(channels),
@@ -234,7 +239,7 @@ fn currency_of(zone: &str) -> Option<&'static str> {
 }
 
 /// The names of channels, as TOML.
-fn list<'a>(tables: impl IntoIterator<Item = &'a Table>) -> String {
+fn list<'a>(tables: impl IntoIterator<Item = &'a ScaffoldTable>) -> String {
     let names: Vec<String> = tables.into_iter().map(|table| format!("\"{}\"", table.name)).collect();
     format!("[{}]", names.join(", "))
 }

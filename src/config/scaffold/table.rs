@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::scaffold::{Field, FieldForm, Scaffold, Variable};
+use crate::domain::scaffold::{FieldForm, FormField, Scaffold, Variable};
 use crate::domain::secret::Secret;
 
 /// The column at which a comment behind a value begins.
@@ -32,7 +32,7 @@ pub enum SecretsIn {
 }
 
 /// One table of the file, with the names of its variables.
-pub struct Table {
+pub struct ScaffoldTable {
     pub scaffold: Scaffold,
     pub kind: &'static str,
     pub name: String,
@@ -41,7 +41,7 @@ pub struct Table {
     values: Option<BTreeMap<String, Secret>>,
 }
 
-impl Table {
+impl ScaffoldTable {
     /// Its lines behind the tag.
     pub fn lines(&self, secrets: SecretsIn, placeholders: &Placeholders) -> String {
         let lines = self.scaffold.table.trim().lines().map(|line| placeholders.fill(line, self));
@@ -77,7 +77,7 @@ impl Table {
     }
 
     /// Whether a line has the value of a field.
-    fn is_of(&self, line: &str, field: &Field) -> bool {
+    fn is_of(&self, line: &str, field: &FormField) -> bool {
         let is_plain = || line.strip_prefix(&field.key).is_some_and(|rest| rest.starts_with(" = "));
         match &field.variable {
             Some(ending) => line.contains(&self.reference(ending)) || line.contains(&raw_reference(ending)),
@@ -98,7 +98,7 @@ fn raw_reference(ending: &str) -> String {
 }
 
 /// A value that is no secret, as TOML. What is no number is written as a text, of which the check says what is wrong.
-fn plain(field: &Field, value: &Secret) -> String {
+fn plain(field: &FormField, value: &Secret) -> String {
     let text = value.expose();
     match field.form {
         FieldForm::Number if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => text.to_owned(),
@@ -117,7 +117,7 @@ pub fn quoted(text: &str) -> String {
 }
 
 /// Gives each wanted table a name and variables that nothing else has.
-pub fn tables(wanted: &[Wanted], family: &str, taken: &mut BTreeSet<String>) -> Result<Vec<Table>, String> {
+pub fn tables(wanted: &[Wanted], family: &str, taken: &mut BTreeSet<String>) -> Result<Vec<ScaffoldTable>, String> {
     let mut names = BTreeSet::new();
     for name in wanted.iter().filter_map(|one| one.name.clone()) {
         if !names.insert(name.clone()) {
@@ -135,7 +135,7 @@ pub fn tables(wanted: &[Wanted], family: &str, taken: &mut BTreeSet<String>) -> 
             taken.insert(variable.clone());
             (needed, variable)
         });
-        Table { variables: variables.collect(), scaffold: scaffold.clone(), kind, name, values: values.clone() }
+        ScaffoldTable { variables: variables.collect(), scaffold: scaffold.clone(), kind, name, values: values.clone() }
     });
     Ok(tables.collect())
 }
@@ -144,7 +144,7 @@ pub fn tables(wanted: &[Wanted], family: &str, taken: &mut BTreeSet<String>) -> 
 fn needed(scaffold: &Scaffold, values: Option<&BTreeMap<String, Secret>>) -> Vec<Variable> {
     let Some(values) = values else { return scaffold.variables.clone() };
     let given = scaffold.fields.iter().filter(|field| values.contains_key(&field.key));
-    let variable = |field: &Field| {
+    let variable = |field: &FormField| {
         let ending = field.variable.clone()?;
         let known = scaffold.variables.iter().find(|known| known.ending == ending);
         Some(known.cloned().unwrap_or(Variable { ending, sample: "…".to_owned() }))
@@ -180,7 +180,7 @@ pub struct Placeholders {
 }
 
 impl Placeholders {
-    pub fn fill(&self, text: &str, table: &Table) -> String {
+    pub fn fill(&self, text: &str, table: &ScaffoldTable) -> String {
         let address = format!("{}/hooks/{}", self.public_url, table.name);
         let text = text.replace("<NAME>", &table.name).replace("<ADDRESS>", &address);
         let text = text.replace("<ORDERBELL>", &self.orderbell);

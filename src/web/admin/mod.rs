@@ -4,6 +4,7 @@
 pub mod access;
 pub mod api;
 pub mod cookie;
+pub mod first_start;
 mod happening;
 pub mod local_path;
 pub mod logged_in;

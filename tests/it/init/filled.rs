@@ -7,7 +7,7 @@ use std::path::Path;
 use orderbell::config::scaffold;
 use orderbell::config::scaffold::table::{SecretsIn, Wanted};
 use orderbell::config::scaffold::{Decided, ScaffoldPlan};
-use orderbell::domain::scaffold::{Field, FieldForm};
+use orderbell::domain::scaffold::{FieldForm, FormField};
 use orderbell::domain::secret::Secret;
 
 use crate::init::{FILE, examine, only_notes};
@@ -17,7 +17,7 @@ fn plan(
     sources: &[&str],
     channels: &[&str],
     secrets: SecretsIn,
-    value: impl Fn(&Field) -> Option<String>,
+    value: impl Fn(&FormField) -> Option<String>,
 ) -> ScaffoldPlan {
     let filled = |wanted: Wanted| {
         let values =
@@ -42,7 +42,7 @@ fn plan(
 }
 
 /// What a merchant has: a value of the shape of its sample.
-fn real(field: &Field) -> Option<String> {
+fn real(field: &FormField) -> Option<String> {
     match field.key.as_str() {
         "password" if field.optional && field.sample.is_empty() => Some("hush-5f1c77".to_owned()),
         "keyword" | "allow_private" => None,
@@ -83,7 +83,7 @@ fn whatever_is_given_stands_in_the_file_as_it_is() {
         "a\nb = 1\n[x]",
         "{ env = \"HOME\" }",
     ] {
-        let value = |field: &Field| (field.form == FieldForm::Text).then(|| hostile.to_owned());
+        let value = |field: &FormField| (field.form == FieldForm::Text).then(|| hostile.to_owned());
         let plan = plan(&["keeta", "apsdai"], &scaffold::channel_kinds(), SecretsIn::File, value);
         let text = scaffold::write(&plan, Path::new(FILE)).unwrap();
         let read: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"));

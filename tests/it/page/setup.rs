@@ -39,12 +39,14 @@ impl Newcomer {
     async fn looks_at(&self, step: &str) {
         self.0.is_readable().await;
         self.0.pictures(&format!("setup-{step}-en")).await;
-        for language in ["ar", "zh-HK"] {
+        for (language, title) in [("ar", "الإعداد الأوّل"), ("zh-HK", "設定精靈")] {
             self.0.press(&format!("button[lang={language}]")).await;
+            self.0.sees(title).await;
             self.0.is_readable().await;
             self.0.pictures(&format!("setup-{step}-{language}")).await;
         }
         self.0.press("button[lang=en]").await;
+        self.0.sees("Set-up").await;
         self.0.width(390).await;
     }
 }

@@ -3,12 +3,12 @@
 
 mod assets;
 mod channels;
-mod compressed;
+pub mod compressed;
 mod configuration;
 mod events;
 mod frames;
 mod happenings;
-mod language;
+pub mod language;
 mod login;
 mod meaning;
 pub mod message;
@@ -92,7 +92,7 @@ pub fn routes(resources: &Resources, authenticator: &Authenticator) -> impl Endp
 }
 
 /// What a browser may do with an answer, where that does not say it itself.
-async fn confined(mut answer: Response) -> Response {
+pub async fn confined(mut answer: Response) -> Response {
     for (name, value) in [(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY), (header::X_FRAME_OPTIONS, "DENY")]
     {
         answer.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));

@@ -6,8 +6,7 @@ use poem::{Response, handler};
 
 use crate::flow::setup_assistant::{EndingValues, Family, GeneralValues, GivenTable, SecretsPlace, SetupError};
 use crate::web::admin::page::reader::Reader;
-use crate::web::admin::page::setup::steps::{Came, TablePlace, show, show_file, show_table};
-use crate::web::admin::page::setup::{SharedAssistant, leads_to};
+use crate::web::admin::page::setup::steps::{Came, SharedAssistant, TablePlace, leads_to, show, show_file, show_table};
 use crate::web::admin::problem::Problem;
 
 /// The fields of a form in their sequence.

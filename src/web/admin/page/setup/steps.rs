@@ -1,5 +1,7 @@
 //! The steps of the set-up as they are shown.
 
+use std::sync::Arc;
+
 use http::{StatusCode, header};
 use minijinja::{Value, context};
 use poem::web::{Data, Path, Query};
@@ -8,13 +10,15 @@ use serde::Deserialize;
 
 use crate::domain::remedy;
 use crate::flow::setup_assistant::{
-    Family, SampleOutcome, SetupError, SetupFinding, SetupStage, SetupView, TableView, TestView,
+    Family, SampleRead, SetupAssistant, SetupError, SetupFinding, SetupStage, SetupView, TableDraft, TestView,
 };
 use crate::web::admin::page::meaning::meaning;
 use crate::web::admin::page::reader::Reader;
-use crate::web::admin::page::setup::{SharedAssistant, leads_to};
 use crate::web::admin::page::values::plain;
 use crate::web::admin::problem::Problem;
+
+/// Who makes the configuration, for the handlers.
+pub type SharedAssistant = Arc<dyn SetupAssistant>;
 
 /// The steps in their sequence, with their addresses.
 const STEPS: [(&str, &str); 5] = [
@@ -31,7 +35,7 @@ pub struct Came {
     /// Why it was not done.
     pub refused: Option<String>,
     pub findings: Vec<SetupFinding>,
-    pub sample: Option<SampleOutcome>,
+    pub sample: Option<SampleRead>,
 }
 
 impl From<SetupError> for Came {
@@ -82,7 +86,7 @@ impl TablePlace {
         }
     }
 
-    pub fn tables<'v>(&self, view: &'v SetupView) -> &'v [TableView] {
+    pub fn tables<'v>(&self, view: &'v SetupView) -> &'v [TableDraft] {
         match self.family() {
             Family::Source => &view.sources,
             Family::Channel => &view.channels,
@@ -94,6 +98,17 @@ impl TablePlace {
 pub struct Choice {
     /// The kind that is to be filled in, where there is nothing at the place yet, or another kind.
     kind: Option<String>,
+}
+
+/// There is nothing else to look at yet.
+#[handler]
+pub async fn begin() -> Response {
+    leads_to("/setup")
+}
+
+/// Leads on, after a form too.
+pub fn leads_to(path: &str) -> Response {
+    Response::builder().status(StatusCode::SEE_OTHER).header(header::LOCATION, path).finish()
 }
 
 /// A file that is there needs no draft.
@@ -207,9 +222,9 @@ pub fn show(reader: &Reader, view: &SetupView, step: &str, came: Came, shown: Va
 
 /// Whether nothing is left to do in a step.
 fn is_done(view: &SetupView, step: &str) -> bool {
-    let is_refused = |table: &TableView| table.tested.as_ref().is_some_and(|tested| !tested.accepted);
-    let is_well = |table: &TableView| table.is_right && !is_refused(table);
-    let all = |tables: &[TableView]| !tables.is_empty() && tables.iter().all(is_well);
+    let is_refused = |table: &TableDraft| table.tested.as_ref().is_some_and(|tested| !tested.accepted);
+    let is_well = |table: &TableDraft| table.is_right && !is_refused(table);
+    let all = |tables: &[TableDraft]| !tables.is_empty() && tables.iter().all(is_well);
     match step {
         "source" => all(&view.sources),
         "channel" => all(&view.channels),
