@@ -41,7 +41,7 @@ fn links(html: &str) -> impl Iterator<Item = String> {
     html.split("<a ").skip(1).filter_map(|link| {
         let tag = link.split('>').next()?;
         let target = tag.split("href=\"").nth(1)?.split('"').next()?;
-        (!target.starts_with('#')).then(|| target.replace("&amp;", "&"))
+        (!target.starts_with('#')).then(|| target.replace("&#x2f;", "/").replace("&amp;", "&"))
     })
 }
 
