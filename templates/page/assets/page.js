@@ -54,6 +54,10 @@
     show();
   }
 
+  // On a telephone the views do not all fit: the one that is shown is in sight.
+  const shown = document.querySelector("nav.main [aria-current]");
+  if (shown) shown.scrollIntoView({ block: "nearest", inline: "center" });
+
   // What happens.
   const lost = byId("lost");
   document.body.addEventListener("htmx:sseOpen", (event) => {
