@@ -12,7 +12,7 @@ use crate::flow::resources::query::DeliveryQuery;
 use crate::flow::resources::{ResourceError, Resources};
 use crate::flow::test_send;
 use crate::store::StoreError;
-use crate::store::history::change::{ChangeRequest, Meant, Obstacle};
+use crate::store::history::change::{ChangeRequest, ChangeResult, Meant, Obstacle};
 use crate::store::history::list::DeliveryFilter;
 use crate::store::queue::pending::UNREADY;
 
@@ -49,23 +49,33 @@ impl Matching {
 impl Resources {
     /// Sends a delivery once more, composed anew, unless that was asked for since it was in this round.
     pub async fn redeliver(&self, id: Uuid, round: u32) -> Answer<ChangeOutcome> {
+        let changed = self.redelivered(id, round).await?;
+        Ok(ChangeOutcome::of(id, ChangeRequest::Redeliver, &changed, &self.config()))
+    }
+
+    pub(super) async fn redelivered(&self, id: Uuid, round: u32) -> Answer<ChangeResult> {
         let changed = self.store.redeliver_once(DeliveryId(id), round, self.clock.now()).await?;
         let changed = changed.ok_or_else(|| ResourceError::Missing("such delivery".to_owned()))?;
         if let Err(Obstacle::LaterRound(_)) = changed.result {
             return Err(ResourceError::Conflict(changes::words(ChangeRequest::Redeliver, &changed, &self.config())));
         }
         self.wake(changed.delivery.iter().map(|named| named.channel.clone()));
-        Ok(ChangeOutcome::of(id, ChangeRequest::Redeliver, &changed, &self.config()))
+        Ok(changed)
     }
 
     /// Cancels a delivery.
     pub async fn cancel(&self, id: Uuid) -> Answer<ChangeOutcome> {
+        let changed = self.cancelled(id).await?;
+        Ok(ChangeOutcome::of(id, ChangeRequest::Cancel, &changed, &self.config()))
+    }
+
+    pub(super) async fn cancelled(&self, id: Uuid) -> Answer<ChangeResult> {
         let meant = [Meant::Delivery(DeliveryId(id))];
         let changed = self.store.make_changes(ChangeRequest::Cancel, &meant, self.clock.now()).await?;
         let changed = changed.into_iter().next().filter(|change| change.delivery.is_some());
         let changed = changed.ok_or_else(|| ResourceError::Missing("such delivery".to_owned()))?;
         self.wake(changed.delivery.iter().map(|named| named.channel.clone()));
-        Ok(ChangeOutcome::of(id, ChangeRequest::Cancel, &changed, &self.config()))
+        Ok(changed)
     }
 
     /// How many deliveries a filter matches.
