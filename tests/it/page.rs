@@ -3,6 +3,8 @@
 pub mod browser;
 mod channels;
 mod configuration;
+mod deliveries;
+mod orders;
 mod reports;
 mod setup;
 mod sources;

@@ -1,10 +1,13 @@
 //! The page: what a merchant looks at in a browser, and the buttons there. Each view is rendered here, in the language of whoever
 //! reads it, from the functions that the API has.
 
+pub mod address;
 mod assets;
 mod channels;
 pub mod compressed;
 mod configuration;
+mod deliveries;
+mod delivery;
 mod events;
 mod frames;
 mod happenings;
@@ -12,6 +15,7 @@ pub mod language;
 mod login;
 mod meaning;
 pub mod message;
+mod orders;
 mod outcomes;
 pub mod problems;
 pub mod reader;
@@ -19,6 +23,7 @@ mod reports;
 mod sessions;
 pub mod setup;
 mod sources;
+mod story;
 mod templates;
 mod today;
 mod values;
@@ -63,6 +68,11 @@ pub fn routes(resources: &Resources, authenticator: &Authenticator) -> impl Endp
         .at("/channels/:name/test", alone(post(channels::test), "POST"))
         .at("/configuration", reading(configuration::configuration))
         .at("/events/:id", reading(events::event))
+        .at("/deliveries", reading(deliveries::list))
+        .at("/deliveries/all", alone(get(deliveries::before_all).post(deliveries::change_all), "GET, HEAD, POST"))
+        .at("/deliveries/:id", reading(delivery::one))
+        .at("/deliveries/:id/cancel", alone(post(delivery::cancel), "POST"))
+        .at("/deliveries/:id/redeliver", alone(post(delivery::redeliver), "POST"))
         .at("/frames/:name", reading(message::composed_frame))
         .at("/frames/:delivery/:at", reading(message::stored_frame))
         .at("/happenings", reading(happenings::happenings))
@@ -71,6 +81,8 @@ pub fn routes(resources: &Resources, authenticator: &Authenticator) -> impl Endp
         .at("/reports/:name/:day", reading(reports::one_day))
         .at("/reports/:name/:day/picture", reading(reports::picture))
         .at("/reports/:name/:day/send", alone(post(reports::send), "POST"))
+        .at("/orders", reading(orders::list))
+        .at("/orders/:source/:number", reading(orders::one))
         .at("/sessions", reading(sessions::list))
         .at("/sessions/end", alone(post(sessions::end), "POST"))
         .at("/sessions/end-others", alone(post(sessions::end_others), "POST"))
