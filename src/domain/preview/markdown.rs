@@ -75,9 +75,9 @@ impl Writer {
             Tag::Link { dest_url, .. } => link(&dest_url),
             _ if self.open.len() >= NESTED => (String::new(), "\n".to_owned()),
             Tag::BlockQuote(_) => ("<blockquote dir=\"auto\">".to_owned(), "</blockquote>\n".to_owned()),
-            Tag::List(None) => ("<ul>".to_owned(), "</ul>\n".to_owned()),
-            Tag::List(Some(first)) => (format!("<ol start=\"{first}\">"), "</ol>\n".to_owned()),
-            Tag::Item => ("<li dir=\"auto\">".to_owned(), "</li>\n".to_owned()),
+            Tag::List(None) => ("<ul dir=\"auto\">".to_owned(), "</ul>\n".to_owned()),
+            Tag::List(Some(first)) => (format!("<ol start=\"{first}\" dir=\"auto\">"), "</ol>\n".to_owned()),
+            Tag::Item => ("<li>".to_owned(), "</li>\n".to_owned()),
             Tag::CodeBlock(CodeBlockKind::Indented | CodeBlockKind::Fenced(_)) => {
                 ("<pre dir=\"auto\">".to_owned(), "</pre>\n".to_owned())
             }
@@ -100,8 +100,8 @@ mod tests {
             "<p class=\"h1\" dir=\"auto\">One</p>",
             "<strong>a</strong> <em>b</em> c<br>\nd</p>",
             "<blockquote dir=\"auto\"><p dir=\"auto\">q</p>",
-            "<ul><li dir=\"auto\">x</li>",
-            "<ol start=\"3\"><li dir=\"auto\">y</li>",
+            "<ul dir=\"auto\"><li>x</li>",
+            "<ol start=\"3\" dir=\"auto\"><li>y</li>",
             "<a href=\"https://a.example\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">l</a>",
         ] {
             assert!(shown.contains(piece), "{piece}: {shown}");
