@@ -127,7 +127,7 @@ impl Resources {
 
     /// The figures of today so far, over all sources and shops.
     pub async fn today(&self) -> Answer<Arc<Report>> {
-        Ok(self.today.get(&*self.store, &self.routing.get(), self.clock.now()).await?)
+        Ok(self.today.get(&*self.store, &self.routing.get(), &self.clock).await?)
     }
 
     pub async fn notices(&self) -> Answer<NoticeList> {

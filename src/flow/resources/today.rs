@@ -2,22 +2,23 @@
 //! made once for all of them, and the dearer they are, the less often.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::SignedDuration;
 use jiff::civil::Date;
 use tokio::sync::Mutex;
 
 use crate::domain::figures;
 use crate::domain::figures::facts::Scope;
+use crate::domain::pace::Elapsed;
 use crate::domain::report::Report;
+use crate::flow::Clock;
 use crate::flow::routing::RoutingSnapshot;
 use crate::store::{Store, StoreError};
 
 /// So many times as long as they took to make, figures are shown before they are made again.
-const REST: u32 = 20;
+const REST: i32 = 20;
 /// And at most so long.
-const LONGEST_REST: Duration = Duration::from_secs(60);
+const LONGEST_REST: SignedDuration = SignedDuration::from_secs(60);
 
 /// The figures that were made last.
 #[derive(Default)]
@@ -32,7 +33,7 @@ struct KnownFigures {
     version: i64,
     day: Date,
     /// Until then they are shown whatever happens.
-    rest_until: Instant,
+    rest_until: Elapsed,
 }
 
 impl TodayFigures {
@@ -44,24 +45,25 @@ impl TodayFigures {
         &self,
         store: &dyn Store,
         routing: &RoutingSnapshot,
-        now: Timestamp,
+        clock: &Clock,
     ) -> Result<Arc<Report>, StoreError> {
-        let zone = routing.summary.timezone.zone.clone();
+        let (zone, now) = (routing.summary.timezone.zone.clone(), clock.now());
         let day = now.to_zoned(zone.clone()).date();
         let mut known = self.known.lock().await;
         let version = store.version().await?;
         if let Some(known) = &*known
             && known.day == day
-            && (known.version == version || Instant::now() < known.rest_until)
+            && (known.version == version || clock.elapsed() < known.rest_until)
         {
             return Ok(known.report.clone());
         }
-        let begun = Instant::now();
+        let begun = clock.elapsed();
         let scope = Scope { name: String::new(), from: day, to: day, zone, sources: None, shops: None, late: false };
         let mut facts = store.report_facts(scope.clone()).await?;
         facts.note_observing(&scope, &routing.observing());
         let report = Arc::new(figures::report(&scope, &facts, now));
-        let rest_until = Instant::now() + begun.elapsed().saturating_mul(REST).min(LONGEST_REST);
+        let ended = clock.elapsed();
+        let rest_until = ended + (ended - begun).saturating_mul(REST).min(LONGEST_REST);
         *known = Some(KnownFigures { report: report.clone(), version, day, rest_until });
         Ok(report)
     }
