@@ -140,8 +140,9 @@ async fn a_person_looks_at_today_and_sends_it() {
     browser.sees("sent by a person").await;
     browser.is_readable().await;
     browser.pictures("reports-en").await;
-    for (language, words) in [("ar", "الصورة"), ("zh-HK", "立即傳送")] {
+    for (language, view, words) in [("ar", "التقارير", "الصورة"), ("zh-HK", "日報", "立即傳送")] {
         browser.press(&format!("button[lang={language}]")).await;
+        browser.sees(view).await;
         browser.open("/reports/daily/today").await;
         browser.sees(words).await;
         browser.is_readable().await;

@@ -203,6 +203,7 @@ async fn a_person_changes_a_text_and_sees_the_message_that_it_makes() {
     browser.pictures("templates_mail-en").await;
     for (language, words) in [("ar", "كما يراها قارئها"), ("zh-HK", "收件人看到的樣子")] {
         browser.press(&format!("button[lang={language}]")).await;
+        browser.sees(words).await;
         browser.open(&format!("/templates/{language}/order.placed?channel=kitchen")).await;
         browser.sees(words).await;
         browser.is_readable().await;
