@@ -44,8 +44,8 @@ fn missing_words(overlay: &Overlay, language: &str) -> usize {
         None => key.to_owned(),
     };
     let wanted: BTreeSet<String> = words_of(overlay, LAST_RESORT).iter().map(|key| word(key)).collect();
-    // Not every language names its months.
-    let is_wanted = |key: &&String| !key.starts_with("language.") && !key.starts_with("month.");
+    // Not every language names its months; and the page is shown in the built-in languages alone.
+    let is_wanted = |key: &&String| !["language.", "month.", "page."].iter().any(|prefix| key.starts_with(prefix));
     wanted.iter().filter(is_wanted).filter(|key| !own.contains(*key)).count()
 }
 
