@@ -29,13 +29,12 @@ pub async fn run(
     // No token is known before there is a configuration: whoever is on this machine, and nobody else.
     let authenticator = Authenticator::new(AccessRules::of(Vec::new(), bound), clock.clone());
     let routes = first_start::routes(Arc::new(assistant.clone()), authenticator, clock);
-    let (listener, stop) = (Arc::new(listener), shutdown.child_token());
-    let serving = server::serve_noting(listener.clone(), routes, LIMITS, notes(), stop.clone());
-    let ending = async {
-        let handover = shutdown.run_until_cancelled(assistant.ended()).await;
-        stop.cancel();
-        handover
+    let (listener, end) = (Arc::new(listener), assistant.end());
+    let serving = server::serve_noting(listener.clone(), routes, LIMITS, notes(), end.clone());
+    let stopping = async {
+        shutdown.run_until_cancelled(end.cancelled()).await;
+        end.cancel();
     };
-    let (handover, ()) = tokio::join!(ending, serving);
-    Ok(handover.zip(Arc::into_inner(listener)))
+    tokio::join!(serving, stopping);
+    Ok(assistant.handover().zip(Arc::into_inner(listener)))
 }

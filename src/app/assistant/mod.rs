@@ -55,14 +55,14 @@ impl Assistant {
         }))
     }
 
-    /// Waits until a person has the daemon started.
-    pub async fn ended(&self) -> Handover {
-        loop {
-            self.0.ended.cancelled().await;
-            if let Some(handover) = self.0.handover.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                return handover;
-            }
-        }
+    /// Cancelled when the daemon is to go on: nothing more is asked for here from then on.
+    pub fn end(&self) -> CancellationToken {
+        self.0.ended.clone()
+    }
+
+    /// What the daemon goes on with, once it is to.
+    pub fn handover(&self) -> Option<Handover> {
+        self.0.handover.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
