@@ -60,7 +60,7 @@ fn wrong(page: &Page) -> (Vec<String>, usize) {
     let inline = page.inline();
     inline.iter().for_each(|(line, code)| look(*line, code, false));
     for (line, code) in inline {
-        let option = code.strip_prefix("--").and_then(|rest| rest.split([' ', '=']).next());
+        let option = code.strip_prefix("--").and_then(|rest| rest.split([' ', '=', '[']).next());
         if let Some(option) = option.filter(|option| !is_option(option)) {
             wrong.push(format!("{}: no command has --{option}", at(page, line)));
         }
