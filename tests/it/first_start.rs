@@ -165,7 +165,7 @@ async fn five_steps_lead_from_an_empty_folder_to_a_daemon_that_goes_on() {
     let url = sandbox.robot_url("kitchen-hush");
     let refused = start.post("/setup/channel/0", &of_robot(&url, "SEC-hush-wrong", "try")).await.body;
     assert!(refused.contains("was not accepted") && refused.contains("errcode"), "{refused}");
-    assert!(refused.contains("<dt>Cause</dt>") && refused.contains("<dt>What to change</dt>"), "{refused}");
+    assert!(refused.contains("<dt>Why</dt>") && refused.contains("<dt>What to do</dt>"), "{refused}");
     let accepted = start.post("/setup/channel/0", &of_robot("", "SEC-hush-robot", "try")).await.body;
     assert!(accepted.contains("The test message was accepted"), "{accepted}");
     assert_eq!(sandbox.counts().accepted, 1);
