@@ -1,10 +1,11 @@
-//! Orders and deliveries with their stories, as `orderbell why` tells them, in sections that a page can show.
+//! Orders, events and deliveries with their stories, as `orderbell why` tells them, in sections that a page can show.
 
 use uuid::Uuid;
 
-use crate::domain::event::DeliveryId;
+use crate::domain::event::{DeliveryId, EventId};
 use crate::domain::payload::{Payload, Placement};
 use crate::flow::resources::delivery::DeliveryDetail;
+use crate::flow::resources::event::EventDetail;
 use crate::flow::resources::order::OrderDetail;
 use crate::flow::resources::{ResourceError, Resources};
 use crate::flow::why;
@@ -28,7 +29,23 @@ pub struct DeliveryStory {
     pub sections: Vec<TimelineSection>,
 }
 
+/// An event with its story.
+#[derive(Clone, Debug)]
+pub struct EventStory {
+    pub detail: EventDetail,
+    pub sections: Vec<TimelineSection>,
+}
+
 impl Resources {
+    pub async fn event_story(&self, id: Uuid) -> Result<EventStory, ResourceError> {
+        let missing = || ResourceError::Missing("such event".to_owned());
+        let found = self.store.event_history(EventId(id)).await?.ok_or_else(missing)?;
+        let (holds, config) = (self.store.holds().await?, self.config());
+        let (detail, setting) = (EventDetail::from(&found), Setting { config: &config, now: self.clock.now() });
+        let history = FoundHistory { found: HistoryAnswer::Event(found), ..holds };
+        Ok(EventStory { detail, sections: why::story(&history, &setting) })
+    }
+
     pub async fn order_story(&self, source: &str, number: &str) -> Result<OrderStory, ResourceError> {
         let missing = || ResourceError::Missing("such order".to_owned());
         let found = self.store.order_history(source, number).await?.ok_or_else(missing)?;
