@@ -39,7 +39,7 @@ async fn a_refused_channel_says_why_and_what_to_change_in_the_language_of_its_re
 
     daemon.acknowledged(&keeta::placed(1, scene.hands.now())).await;
     let list = chinese.sees("/channels").await;
-    assert!(list.contains("被拒收：請處理") && list.contains("關鍵"), "{list}");
+    assert!(list.contains("被拒收：請處理") && list.contains("機械人的保安設定拒絕了我們"), "{list}");
     assert!(list.contains("/deliveries?state=waiting&amp;channel=gone"), "{list}");
     assert_eq!(english.presses("/channels/gone/open").await, "/channels/gone?said=probed");
     daemon.until_tried("gone", 2).await;
