@@ -82,10 +82,13 @@ mod tests {
         let whole = Sqlite::start(place(), Timestamp::UNIX_EPOCH).unwrap();
         assert!(whole.sign("keeta-hk").await.is_ok());
         whole.close().await;
-        // The kind of the last page.
+        // The kind of a page that no start reads.
+        let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'sessions'";
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let root: u64 = connection.query_row(root, [], |row| row.get::<_, u32>(0)).unwrap().into();
+        drop(connection);
         let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
-        let last = std::fs::metadata(&path).unwrap().len() - 4096;
-        file.write_all_at(&[0xff], last).unwrap();
+        file.write_all_at(&[0xff], (root - 1) * 4096).unwrap();
         let store = Sqlite::start(place(), Timestamp::UNIX_EPOCH).unwrap();
         let mut status = store.status();
         let is_damaged = |status: &Status| matches!(status, Status::Wrong(reason) if reason.contains("is damaged") && reason.contains("backup"));

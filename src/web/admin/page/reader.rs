@@ -12,7 +12,7 @@ use url::{Position, Url};
 use crate::domain::access::Access;
 use crate::domain::bidi::Direction;
 use crate::domain::language::Language;
-use crate::domain::language::folders::{built_in_folders, declared, serving};
+use crate::domain::language::folders::{built_in_folders, declared, meant, serving};
 use crate::domain::local_time::Zone;
 use crate::domain::remedy::localized;
 use crate::domain::template::filters::TemplateZone;
@@ -220,11 +220,8 @@ fn preferred(list: &str) -> Option<&'static str> {
     });
     let mut weighted: Vec<_> = weighted.collect();
     weighted.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-    let primary = |tag: &str| tag.split('-').next().unwrap_or_default().to_lowercase();
-    weighted.into_iter().find_map(|(tag, _)| {
-        let found = serving(tag, built_in_folders())?;
-        (primary(found) == primary(tag)).then_some(found)
-    })
+    let known: Vec<&'static str> = built_in_folders().iter().map(String::as_str).collect();
+    weighted.into_iter().find_map(|(tag, _)| meant(tag, &known))
 }
 
 /// The value of a cookie that stands there once.
