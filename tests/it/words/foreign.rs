@@ -9,6 +9,7 @@ use orderbell::domain::document::{Block, Document, inline_text};
 use orderbell::domain::event::Kind;
 use orderbell::domain::figures::sample;
 use orderbell::domain::language;
+use orderbell::domain::language::folders::WORDS;
 use orderbell::domain::mail;
 use orderbell::domain::message::PartForm;
 use orderbell::domain::template::Templates;
@@ -168,12 +169,11 @@ fn no_report_and_no_table_leaves_english_in_chinese() {
 fn a_language_has_every_word_that_english_has() {
     let english = language::built_in("en").unwrap();
     let chinese = language::built_in(CHINESE).unwrap();
-    let own =
-        std::fs::read_to_string(format!("{}/templates/{CHINESE}/words.toml", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let own = own
-        + &std::fs::read_to_string(format!("{}/templates/{CHINESE}/remedies.toml", env!("CARGO_MANIFEST_DIR")))
-            .unwrap();
-    let own: toml::Table = own.parse().unwrap();
+    let read = |file: &str| {
+        let path = format!("{}/templates/{CHINESE}/{file}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap().parse::<toml::Table>().unwrap()
+    };
+    let own: toml::Table = WORDS.iter().flat_map(|file| read(file)).collect();
     let has = |key: &str| {
         let mut at = Some(&own);
         let mut path = key.split('.').peekable();
