@@ -114,8 +114,13 @@ impl Resources {
         let languages = templates.languages();
         let built_in = folders::built_in_sources(folders::built_in_folders());
         let paths = built_in.keys().chain(overlay.keys()).filter_map(|path| path.split_once('/'));
-        let files: BTreeSet<&str> = paths.map(|(_, file)| file).filter(|file| is_shown(file)).collect();
-        let row = |file: &&str| {
+        // Pieces that several messages have come behind the messages.
+        let files: BTreeSet<(bool, &str)> = paths
+            .map(|(_, file)| file)
+            .filter(|file| is_shown(file))
+            .map(|file| (file.starts_with('_'), file))
+            .collect();
+        let row = |(_, file): &(bool, &str)| {
             let origins = languages.iter().map(|language| origin(&format!("{language}/{file}"), overlay));
             let name = file.strip_suffix(".md").unwrap_or(file).to_owned();
             let kind = name.parse::<Kind>().is_ok().then(|| name.clone());
