@@ -158,7 +158,10 @@ impl Intake {
             self.refusals.note_unchecked(name, reason, bytes as u64, (now, self.clock.elapsed()));
             return IntakeOutcome::Answer(PlatformReply::NotRemembered, platform.reply(PlatformReply::NotRemembered));
         }
-        let sample = self.samples.take(name, headers);
+        let Ok(sample) = self.samples.take(name, headers) else {
+            self.metrics.webhook(name, WebhookResult::NotStored);
+            return IntakeOutcome::Answer(PlatformReply::NotRemembered, platform.reply(PlatformReply::NotRemembered));
+        };
         // Of the body there is no more than this when it has been refused.
         let start = Bytes::copy_from_slice(&body[..body.len().min(START_BYTES)]);
         let believed = self.believe(&routing, endpoint, (method, query, headers), body, now).await;

@@ -118,16 +118,23 @@ pub struct ExpectedSample {
     pub arrival: Arc<OnceLock<SampleArrival>>,
 }
 
+/// A request says that it is a sample, and none is expected any more: it is signed as a real order is, and must not become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnexpectedSample;
+
 impl SampleMarks {
-    /// The sample that a request to this source says it is, if it is one: nobody else knows what it has to say, and it can say
-    /// it once.
-    pub fn take(&self, source: &str, headers: &HeaderMap) -> Option<ExpectedSample> {
-        let said = headers.get(MARK)?.to_str().ok()?;
+    /// The sample that a request to this source says it is: nobody else knows what it has to say, and it can say it once.
+    ///
+    /// # Errors
+    /// [`UnexpectedSample`].
+    pub fn take(&self, source: &str, headers: &HeaderMap) -> Result<Option<ExpectedSample>, UnexpectedSample> {
+        let Some(said) = headers.get(MARK) else { return Ok(None) };
+        let said = said.to_str().map_err(|_| UnexpectedSample)?;
         let mut expected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if expected.get(said)?.source != source {
-            return None;
+        if expected.get(said).is_none_or(|sample| sample.source != source) {
+            return Err(UnexpectedSample);
         }
-        expected.remove(said)
+        Ok(expected.remove(said))
     }
 
     /// A new mark for a sample, and where its arrival will be found.
@@ -195,14 +202,14 @@ mod tests {
         let marks = SampleMarks::default();
         let (mark, _) = marks.expect("hk");
         let saying = |mark: &str| HeaderMap::from_iter([(MARK.parse().unwrap(), mark.parse().unwrap())]);
-        assert!(marks.take("hk", &HeaderMap::new()).is_none());
-        assert!(marks.take("hk", &saying("two")).is_none());
-        assert!(marks.take("sa", &saying(&mark.text)).is_none());
-        assert!(marks.take("hk", &saying(&mark.text)).is_some());
-        assert!(marks.take("hk", &saying(&mark.text)).is_none());
+        assert!(marks.take("hk", &HeaderMap::new()).is_ok_and(|sample| sample.is_none()));
+        assert!(marks.take("hk", &saying("two")).is_err());
+        assert!(marks.take("sa", &saying(&mark.text)).is_err());
+        assert!(marks.take("hk", &saying(&mark.text)).is_ok_and(|sample| sample.is_some()));
+        assert!(marks.take("hk", &saying(&mark.text)).is_err());
         let (given_up, _) = marks.expect("hk");
         let said = saying(&given_up.text);
         drop(given_up);
-        assert!(marks.take("hk", &said).is_none(), "nobody waits for it any more");
+        assert!(marks.take("hk", &said).is_err(), "nobody waits for it any more");
     }
 }

@@ -69,3 +69,20 @@ async fn a_sample_rings_whatever_a_test_of_its_source_rings() {
     daemon.stop().await;
     assert!(scene.came_to("erp").is_empty());
 }
+
+/// One that arrives when nobody waits for it any more is signed as a real order is: it must not become one.
+#[tokio::test]
+async fn a_sample_that_nobody_expects_any_more_is_recorded_as_nothing() {
+    let scene = Scene::new(Rules::new()).await;
+    let text = text(&scene, "");
+    let daemon = scene.start(&text).await;
+    let order = keeta::placed(7, scene.hands.now());
+    let headers = [("Host", "localhost"), ("X-Orderbell-Sample", "0198c0ffee"), ("Content-Type", "application/json")];
+    let answer = ask(daemon.address, "POST /hooks/keeta", &headers, &order).await;
+    assert_ne!(answer.status, 200, "{answer:?}");
+    assert!(items(&Api::beside(&scene, &text).found("/orders").await).is_empty());
+    // Sent again without the mark, it is an order like any other.
+    daemon.acknowledged(&order).await;
+    assert_eq!(items(&Api::beside(&scene, &text).found("/orders").await).len(), 1);
+    daemon.stop().await;
+}
