@@ -106,7 +106,13 @@ pub async fn serve_noting<E: Endpoint + 'static>(
     let cut_off = CancellationToken::new();
     connections.spawn(report(shared.clone(), notes.shed));
     let mut pause = ACCEPT_PAUSE;
-    while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
+    loop {
+        // From the stop on nobody is accepted, also who comes at that very moment: the socket may be somebody else's by then.
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
         match accepted {
             Ok((stream, peer)) => {
                 pause = ACCEPT_PAUSE;
