@@ -192,7 +192,7 @@ impl Authenticator {
             AccessRules::Closed => return Ok(None),
         };
         let Some(presented) = bearer(request.headers()) else { return Ok(None) };
-        let found = self.find(tokens, presented.ok(), peer(request)).await?;
+        let found = self.find(tokens, presented.ok(), asks_from(request)).await?;
         Ok(Some(found.caller()))
     }
 
@@ -203,6 +203,8 @@ impl Authenticator {
     pub async fn log_in(&self, token: &str, peer: Option<IpAddr>) -> Result<(Caller, FormDigest), Problem> {
         match &self.0.rules.get().rules {
             AccessRules::Tokens(tokens) => {
+                // A person types it, so it may be short: whoever guesses is not answered a right guess either.
+                self.tries_left(peer)?;
                 let found = self.find(tokens, Some(token), peer).await?;
                 Ok((found.caller(), found.form_digest))
             }
@@ -333,6 +335,15 @@ impl Authenticator {
 /// Whose token it is, without hashing. Each is compared, so that the time says nothing about which one it is.
 fn known<'t>(tokens: &'t [KnownToken], digest: &TokenDigest) -> Option<&'t KnownToken> {
     tokens.iter().fold(None, |found, token| if token.is_known_as(digest) { Some(token) } else { found })
+}
+
+/// From where somebody asks, for the limit on wrong tokens: of what a proxy on this machine passes on, as it says.
+pub fn asks_from(request: &Request) -> Option<IpAddr> {
+    let passed_on = || {
+        let said = request.headers().get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+        said.rsplit(',').next()?.trim().parse().ok()
+    };
+    peer(request).map(|peer| if peer.is_loopback() { passed_on().unwrap_or(peer) } else { peer })
 }
 
 /// From where a request comes, as far as that is known.

@@ -9,7 +9,7 @@ use poem::{Request, Response, handler};
 use serde::Deserialize;
 
 use crate::flow::resources::ResourceError;
-use crate::web::admin::access::{Authenticator, peer};
+use crate::web::admin::access::{Authenticator, asks_from, peer};
 use crate::web::admin::cookie::Transport;
 use crate::web::admin::page::reader::{Reader, way_back};
 use crate::web::admin::problem::Problem;
@@ -85,7 +85,7 @@ pub async fn log_in(
     if !authenticator.takes_log_ins() {
         return Ok(see("/"));
     }
-    let (caller, digest) = match authenticator.log_in(sent.token.trim(), peer(request)).await {
+    let (caller, digest) = match authenticator.log_in(sent.token.trim(), asks_from(request)).await {
         Ok(found) => found,
         Err(problem) => {
             let said = match problem.status {
