@@ -13,9 +13,9 @@ use crate::web::admin::AdminState;
 use crate::web::admin::access::{AccessRules, Authenticator};
 use crate::web::server::limits::ListenerLimits;
 
-/// Few ask, and with small bodies.
+/// Few ask; the largest that they send are templates that are tried, as a form writes them.
 pub const LIMITS: ListenerLimits = ListenerLimits {
-    max_body_bytes: 64 * 1024,
+    max_body_bytes: 1024 * 1024,
     max_held_bytes: 32 * 1024 * 1024,
     max_connections: 256,
     ..ListenerLimits::DEFAULT

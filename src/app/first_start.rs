@@ -13,6 +13,7 @@ use crate::flow::Clock;
 use crate::web::admin::access::{AccessRules, Authenticator};
 use crate::web::admin::{first_start, notes};
 use crate::web::server;
+use crate::web::server::limits::ListenerLimits;
 
 /// Shows the set-up on `listener` until a person has the daemon started: then answers what it goes on with, and the listener, so
 /// that nobody who asks meanwhile is refused. `None` where `shutdown` came first.
@@ -30,7 +31,9 @@ pub async fn run(
     let authenticator = Authenticator::new(AccessRules::of(Vec::new(), bound), clock.clone());
     let routes = first_start::routes(Arc::new(assistant.clone()), authenticator, clock);
     let (listener, end) = (Arc::new(listener), assistant.end());
-    let serving = server::serve_noting(listener.clone(), routes, LIMITS, notes(), end.clone());
+    // What is typed here is short.
+    let limits = ListenerLimits { max_body_bytes: 64 * 1024, ..LIMITS };
+    let serving = server::serve_noting(listener.clone(), routes, limits, notes(), end.clone());
     let stopping = async {
         shutdown.run_until_cancelled(end.cancelled()).await;
         end.cancel();

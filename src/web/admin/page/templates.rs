@@ -6,7 +6,6 @@ use poem::web::{Form, Path, Query};
 use poem::{Response, handler};
 use serde::Deserialize;
 
-use crate::flow::resources::ResourceError;
 use crate::flow::resources::template::{EventChoice, TemplateChoice, TemplateView};
 use crate::web::admin::page::message;
 use crate::web::admin::page::reader::Reader;
@@ -77,8 +76,8 @@ pub async fn try_it(
     match tried {
         Ok(view) => Ok(shown(&reader, &view, is_newest)),
         // The place of the message is filled with it: the text that somebody wrote stays.
-        Err(ResourceError::Busy(refusal)) if headers.contains_key("hx-request") => {
-            Ok(reader.page("templates_refused", context! { refusal => refusal }))
+        Err(refusal) if headers.contains_key("hx-request") => {
+            Ok(reader.page("templates_refused", context! { refusal => refusal.to_string() }))
         }
         Err(error) => Err(error.into()),
     }
