@@ -13,6 +13,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::diagnostic::Diagnostic;
 use crate::flow::Clock;
+use crate::in_force::Errors;
 
 /// Takes the address of the page, and says how to open it. `found` is why there is no configuration.
 pub fn listen(at: SocketAddr, file: &Path, found: &[Diagnostic]) -> Result<TcpListener, Failure> {
@@ -49,10 +50,11 @@ pub fn listen(at: SocketAddr, file: &Path, found: &[Diagnostic]) -> Result<TcpLi
 pub async fn run(
     file: &Path,
     listener: TcpListener,
+    errors: Errors,
     shutdown: &CancellationToken,
 ) -> Result<Option<(Handover, TcpListener)>, Failure> {
     let failed = |error: std::io::Error| Failure::Failed(format!("the page cannot be shown: {error}"));
     let (clock, at) = (Clock::system(), listener.local_addr().map_err(failed)?);
-    let assistant = Assistant::new(file, at, clock.clone());
+    let assistant = Assistant::new(file, at, errors, clock.clone());
     first_start::run(assistant, listener, clock, shutdown).await.map_err(failed)
 }

@@ -79,7 +79,9 @@ pub async fn run(serve: Serve, file: &Path) -> Result<(), Failure> {
         (Err(problems), Some(at)) => {
             let listener = first_start::listen(at, file, &problems)?;
             signals::obey(shutdown.clone(), Some(asked.clone()))?;
-            let Some((handover, listener)) = first_start::run(file, listener, &shutdown).await? else { return Ok(()) };
+            let Some((handover, listener)) = first_start::run(file, listener, errors, &shutdown).await? else {
+                return Ok(());
+            };
             let Handover { started, before, hooks } = handover;
             let listeners = listen(&started, Some((hooks, listener)), serve.strict)?;
             (started, before, listeners)

@@ -15,6 +15,7 @@ use orderbell::app::assistant::saving::Handover;
 use orderbell::app::first_start;
 use orderbell::domain::secret::Secret;
 use orderbell::flow::Clock;
+use orderbell::in_force::Errors;
 use orderbell::sandbox::Sandbox;
 use orderbell::sandbox::rules::{RobotRules, Rules};
 use tempfile::TempDir;
@@ -50,7 +51,8 @@ impl FirstStart {
     pub async fn begin() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (folder, address) = (tempfile::tempdir().unwrap(), listener.local_addr().unwrap());
-        let assistant = Assistant::new(&folder.path().join("orderbell.toml"), address, Clock::system());
+        let assistant =
+            Assistant::new(&folder.path().join("orderbell.toml"), address, Errors::GoAround, Clock::system());
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
         let task = tokio::spawn(async move { first_start::run(assistant, listener, Clock::system(), &stop).await });

@@ -22,6 +22,7 @@ use crate::flow::resources::channel::TestOutcome;
 use crate::flow::setup_assistant::{
     EndingValues, Family, GeneralValues, GivenTable, SampleRead, SetupAssistant, SetupError, SetupStage, SetupView,
 };
+use crate::in_force::Errors;
 
 /// Cloning shares it.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ struct Inner {
     file: PathBuf,
     /// Where the page is.
     admin: SocketAddr,
+    /// What the start does with errors of the file.
+    errors: Errors,
     clock: Clock,
     draft: Mutex<Draft>,
     tests: Tests,
@@ -42,11 +45,12 @@ struct Inner {
 
 impl Assistant {
     /// One whose page is at `admin`, and which is to write `file`.
-    pub fn new(file: &Path, admin: SocketAddr, clock: Clock) -> Self {
+    pub fn new(file: &Path, admin: SocketAddr, errors: Errors, clock: Clock) -> Self {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         Self(Arc::new(Inner {
             file,
             admin,
+            errors,
             clock,
             draft: Mutex::new(Draft::new()),
             tests: Tests::default(),
@@ -82,7 +86,7 @@ impl Inner {
 
 impl SetupAssistant for Assistant {
     fn view(&self) -> SetupView {
-        let stage = saving::stage(&self.0.file);
+        let stage = saving::stage(&self.0.file, self.0.errors);
         self.0.draft().view(&self.0.file, self.0.admin, stage)
     }
 
@@ -146,8 +150,8 @@ impl SetupAssistant for Assistant {
 
     fn start(&self) -> BoxFuture<'_, Result<(), SetupError>> {
         async {
-            let file = self.0.file.clone();
-            let prepared = tokio::task::spawn_blocking(move || saving::prepare(&file)).await;
+            let (file, errors) = (self.0.file.clone(), self.0.errors);
+            let prepared = tokio::task::spawn_blocking(move || saving::prepare(&file, errors)).await;
             let failed = || SetupError::Refused("reading the file met an internal error; the log says more".to_owned());
             let (started, before, listeners) = prepared.map_err(|_| failed())??;
             let handover = Handover { started, before, hooks: listeners.hooks };

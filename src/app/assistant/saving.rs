@@ -28,11 +28,11 @@ pub struct Handover {
 }
 
 /// How things stand with a file.
-pub fn stage(file: &Path) -> SetupStage {
+pub fn stage(file: &Path, errors: Errors) -> SetupStage {
     if std::fs::symlink_metadata(file).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return SetupStage::Draft;
     }
-    match in_force::start(file, Errors::GoAround) {
+    match in_force::start(file, errors) {
         Ok(_) => SetupStage::Saved,
         Err(problems) => SetupStage::Broken { findings: of_file(&problems, file) },
     }
@@ -64,10 +64,9 @@ pub fn write(file: &Path, text: &str) -> Result<(), SetupError> {
 ///
 /// # Errors
 /// [`SetupError`]: what keeps the daemon from starting.
-pub fn prepare(file: &Path) -> Result<(Started, Fingerprint, Listeners), SetupError> {
+pub fn prepare(file: &Path, errors: Errors) -> Result<(Started, Fingerprint, Listeners), SetupError> {
     let before = Fingerprint::of(file);
-    let started =
-        in_force::start(file, Errors::GoAround).map_err(|problems| SetupError::Wrong(of_file(&problems, file)))?;
+    let started = in_force::start(file, errors).map_err(|problems| SetupError::Wrong(of_file(&problems, file)))?;
     let listeners = listen(started.read.config.server.listen)?;
     Ok((started, before, listeners))
 }
