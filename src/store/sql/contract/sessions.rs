@@ -14,11 +14,11 @@ impl<D: Database> Sessions for D {
     }
 
     fn session(&self, digest: SessionDigest) -> StoreFuture<'_, Option<LoginSession>> {
-        Box::pin(self.look(move |connection| sessions::session(connection, digest)))
+        Box::pin(self.look_up(move |connection| sessions::session(connection, digest)))
     }
 
     fn sessions(&self) -> StoreFuture<'_, Vec<LoginSession>> {
-        Box::pin(self.look(sessions::all))
+        Box::pin(self.look_up(sessions::all))
     }
 
     fn note_use(&self, digest: SessionDigest, now: Timestamp) -> StoreFuture<'_, ()> {
