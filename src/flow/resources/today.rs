@@ -61,7 +61,8 @@ impl TodayFigures {
         let scope = Scope { name: String::new(), from: day, to: day, zone, sources: None, shops: None, late: false };
         let mut facts = store.report_facts(scope.clone()).await?;
         facts.note_observing(&scope, &routing.observing());
-        let report = Arc::new(figures::report(&scope, &facts, now));
+        let made = tokio::task::spawn_blocking(move || figures::report(&scope, &facts, now)).await;
+        let report = Arc::new(made.map_err(|error| StoreError::Unavailable(error.to_string()))?);
         let ended = clock.elapsed();
         let rest_until = ended + (ended - begun).saturating_mul(REST).min(LONGEST_REST);
         *known = Some(KnownFigures { report: report.clone(), version, day, rest_until });
