@@ -20,7 +20,7 @@ use crate::domain::rate_limit::RateLimit;
 use crate::domain::template::Templates;
 use crate::flow::resources::channel::TestOutcome;
 use crate::flow::setup_assistant::{SampleRead, SetupError};
-use crate::flow::{Clock, Current, ids};
+use crate::flow::{Clock, Current, samples};
 use crate::platform::sample::SampleContent;
 use crate::store::address::StoreUrl;
 
@@ -90,10 +90,10 @@ pub fn sample(file: &Path, text: &str, name: &str, now: Timestamp) -> Result<Sam
     let source = source.ok_or_else(|| SetupError::Refused(format!("there is no source \"{name}\"")))?;
     let address = parts.server().map_err(|problems| wrong(&problems, text))?.source_address(name);
     let platform = source.source.platform();
-    let seed = u64::try_from(ids::unique().as_u128() & u128::from(u64::MAX)).unwrap_or_default();
-    let content = SampleContent { seed, currency: Some(parts.currency.clone()), ..SampleContent::default() };
-    let samples = platform.samples_of(&Kind::OrderPlaced, &address, &content, now);
-    let samples = samples.map_err(|error| SetupError::Refused(error.to_string()))?;
+    let content =
+        SampleContent { seed: samples::seed(), currency: Some(parts.currency.clone()), ..SampleContent::default() };
+    let made = platform.samples_of(&Kind::OrderPlaced, &address, &content, now);
+    let samples = made.map_err(|error| SetupError::Refused(error.to_string()))?;
     let read = samples.first().and_then(|sample| sample.parsed(platform, &address, &parts.currency, now));
     let read = read.filter(|webhook| webhook.signature != SignatureCheck::Invalid);
     let read = read.ok_or_else(|| SetupError::Refused("the sample was not believed".to_owned()))?;
