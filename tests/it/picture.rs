@@ -112,7 +112,9 @@ fn read(bytes: &[u8]) -> Seen {
 fn every_word_of_every_language_can_be_drawn() {
     for tag in built_in_folders() {
         let language = language::built_in(tag).unwrap();
-        let words: Vec<&str> = language.keys().filter_map(|key| language.word(key)).collect();
+        // But those of the page, which browsers draw.
+        let drawn = language.keys().filter(|key| !key.starts_with("page."));
+        let words: Vec<&str> = drawn.filter_map(|key| language.word(key)).collect();
         assert!(words.len() > 100, "{tag}");
         for words in words.chunks(MAX_PANELS * MAX_BARS) {
             let panels = words.chunks(MAX_BARS).map(|words| {
