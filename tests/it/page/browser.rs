@@ -148,11 +148,18 @@ impl Browser {
         }
     }
 
-    /// Presses the first of what this selector finds.
+    /// Presses the first of what this selector finds; once more where the page has put another in its place meanwhile.
     pub async fn press(&self, selector: &str) {
-        let found = self.client.wait().at_most(TOO_LONG).for_element(Locator::Css(selector)).await;
-        let found = found.unwrap_or_else(|error| panic!("{selector}: {error}"));
-        in_time(found.click()).await.unwrap_or_else(|error| panic!("{selector}: {error}"));
+        for _ in 0..10 {
+            let found = self.client.wait().at_most(TOO_LONG).for_element(Locator::Css(selector)).await;
+            let found = found.unwrap_or_else(|error| panic!("{selector}: {error}"));
+            match in_time(found.click()).await {
+                Ok(()) => return,
+                Err(error) if error.is_stale_element_reference() => {}
+                Err(error) => panic!("{selector}: {error}"),
+            }
+        }
+        panic!("{selector}: another stands in its place each time");
     }
 
     /// Writes into a field.

@@ -13,7 +13,7 @@ use crate::admin::ask;
 use crate::page::browser::Browser;
 use crate::support::address::own_address;
 use crate::support::running::Running;
-use crate::support::{Scene, in_time};
+use crate::support::{Scene, TOO_LONG, in_time};
 
 /// Somebody who goes by what is to be read on the page, and knows no address and no name of a field.
 struct Newcomer(Browser);
@@ -22,7 +22,7 @@ impl Newcomer {
     /// Writes into the field of this label.
     async fn fill(&self, label: &str, text: &str) {
         let path = format!("//label[starts-with(normalize-space(.), {label:?})]");
-        let found = in_time(self.0.client.find(Locator::XPath(&path))).await;
+        let found = self.0.client.wait().at_most(TOO_LONG).for_element(Locator::XPath(&path)).await;
         let field = in_time(found.expect(label).attr("for")).await.unwrap().expect("whose label it is");
         self.0.write(&format!("[id='{field}']"), text).await;
     }
@@ -32,7 +32,7 @@ impl Newcomer {
         let path = format!(
             "//main//*[(self::button or self::a or self::label) and normalize-space(.) = {text:?} and not(@tabindex)]"
         );
-        let found = in_time(self.0.client.find(Locator::XPath(&path))).await;
+        let found = self.0.client.wait().at_most(TOO_LONG).for_element(Locator::XPath(&path)).await;
         in_time(found.unwrap_or_else(|error| panic!("{text}: {error}")).click()).await.unwrap();
     }
 
