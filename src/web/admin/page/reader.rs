@@ -81,9 +81,7 @@ impl Reader {
     pub fn of(request: &Request, pages: Arc<Pages>) -> Self {
         let routing = pages.resources.as_ref().map(|resources| resources.routing.get());
         let configured = routing.as_ref().map_or("en", |routing| &routing.language);
-        // What was posted is not asked for once more, so nothing leads back to it.
-        let asked = request.original_uri().path_and_query().filter(|_| request.method().is_safe());
-        let path = asked.map_or("/", |path| path.as_str()).to_owned();
+        let path = request.original_uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
         Self {
             caller: request.extensions().get().cloned(),
             session: request.extensions().get().cloned(),
