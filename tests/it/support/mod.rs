@@ -302,6 +302,8 @@ impl Daemon {
     /// Stops the daemon as SIGTERM would. It must end within ten seconds, and have let go of its store by then, because a
     /// supervisor starts the next one at once.
     pub async fn stop(mut self) {
+        // The files are gone with the last of those who have them open.
+        self.reader.close().await;
         self.shutdown.cancel();
         let ended = tokio::time::timeout(Duration::from_secs(10), &mut self.task).await;
         let lock = File::open(self.store.with_extension("db.lock")).expect("the lock file is there");
