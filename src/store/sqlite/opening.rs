@@ -178,12 +178,17 @@ impl StorePlace {
         let (found, log) = self.inspect(found, &lock)?;
         let (mut connection, files) = self.connect(&lock, patience)?;
         let looked = refuse_damaged(&mut connection, &self.path, self.check_for)?;
-        schema::migrate(&mut connection, &self.path)?;
-        let progress = conversion::progress(&connection).map_err(|error| OpenError::of_sqlite(&self.path, &error))?;
+        schema::refuse_newer(&connection).map_err(OpenError::Never)?;
+        let failed = |error: rusqlite::Error| OpenError::of_sqlite(&self.path, &error);
+        let takes_long = schema::takes_long(&connection).map_err(failed)?;
+        if !takes_long {
+            schema::migrate(&mut connection, &self.path)?;
+        }
+        let is_converting = takes_long || conversion::progress(&connection).map_err(failed)?.is_some();
         let opened = ConvertingStore { connection, files, lock, found, log, looked };
-        match progress {
-            Some(_) => Ok(Opened::Converting(opened)),
-            None => self.finish(opened, now).map(Opened::Ready),
+        match is_converting {
+            true => Ok(Opened::Converting(opened)),
+            false => self.finish(opened, now).map(Opened::Ready),
         }
     }
 

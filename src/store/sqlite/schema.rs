@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::store::StoreError;
+use crate::store::sqlite::conversion::Progress;
 use crate::store::sqlite::opening::OpenError;
 use crate::store::sqlite::{conversion, unavailable};
 
@@ -14,6 +15,12 @@ mod migrations {
 
 /// The number of the newest migration that this binary knows.
 const SCHEMA: i64 = 11;
+
+/// The migration that rewrites events and orders.
+const CONVERTS: i64 = 8;
+
+/// A store of an older version is brought up to date before anybody can ask for it, unless it has more pages than this.
+const PAGES_AT_ONCE: i64 = 8192;
 
 /// So many steps of a conversion are made at once: a store of some thousand events is ready when it is open.
 const STEPS_AT_ONCE: u32 = 4;
@@ -37,13 +44,7 @@ pub fn refuse_faulty_sqlite() -> Result<(), StoreError> {
 /// [`StoreError::Refused`] when a newer version has changed the store beyond what this binary understands.
 pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
     refuse_newer(connection).map_err(OpenError::Never)?;
-    // A newer version may have added what an older one can live with; the floor above says when it cannot.
-    // All in one transaction: a crash between a migration and the row that says so would leave a store that never opens.
-    let migrated = migrations::migrations::runner().set_abort_missing(false).set_grouped(true).run(connection);
-    migrated.map(drop).map_err(|error| {
-        let text = format!("the schema cannot be brought up to date: {error}");
-        OpenError::of_cause(path, StoreError::Unavailable(text), &error)
-    })?;
+    run_migrations(connection, path)?;
     let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
     let events = conversion::progress(connection).map_err(failed)?.map_or(0, |progress| progress.all);
     for _ in 0..STEPS_AT_ONCE {
@@ -56,6 +57,50 @@ pub fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError
         }
     }
     Ok(())
+}
+
+fn run_migrations(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    // A newer version may have added what an older one can live with; the floor says when it cannot.
+    // All in one transaction: a crash between a migration and the row that says so would leave a store that never opens.
+    let migrated = migrations::migrations::runner().set_abort_missing(false).set_grouped(true).run(connection);
+    migrated.map(drop).map_err(|error| {
+        let text = format!("the schema cannot be brought up to date: {error}");
+        OpenError::of_cause(path, StoreError::Unavailable(text), &error)
+    })
+}
+
+/// Whether the store of an older version is so large that webhooks are to be answered while it is brought up to date, be it
+/// that they come too early.
+///
+/// # Errors
+/// As SQLite says it.
+pub fn takes_long(connection: &Connection) -> rusqlite::Result<bool> {
+    let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+    Ok(pages > PAGES_AT_ONCE && is_begun(connection)? && version(connection)? < CONVERTS)
+}
+
+/// Brings such a store a step further. Answers how far it has come; `None` when all is done.
+///
+/// # Errors
+/// [`OpenError`]: nothing of this step was done.
+pub fn step(connection: &mut Connection, path: &Path) -> Result<Option<Progress>, OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::of_sqlite(path, &error);
+    if version(connection).map_err(failed)? < SCHEMA {
+        run_migrations(connection, path)?;
+    }
+    conversion::step(connection).map_err(failed)
+}
+
+/// Whether it has a schema.
+fn is_begun(connection: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history')";
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
+/// The number of the newest migration that it has seen.
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
+    connection.query_row(sql, [], |row| row.get(0))
 }
 
 /// # Errors
@@ -75,16 +120,14 @@ pub fn refuse_newer(connection: &Connection) -> Result<(), StoreError> {
 /// [`StoreError::Refused`] when it was written by a version that is too new, or is not brought up to date yet.
 pub fn refuse_other_version(connection: &Connection) -> Result<(), StoreError> {
     refuse_newer(connection)?;
-    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history')";
-    let begun: bool = connection.query_row(sql, [], |row| row.get(0)).map_err(|error| unavailable(&error))?;
-    if !begun {
+    let failed = |error: rusqlite::Error| unavailable(&error);
+    if !is_begun(connection).map_err(failed)? {
         return Err(StoreError::Refused(
             "this store is only being made; try again in a moment, or start `orderbell serve` where it does not run"
                 .to_owned(),
         ));
     }
-    let sql = "SELECT coalesce(max(version), 0) FROM refinery_schema_history";
-    let version: i64 = connection.query_row(sql, [], |row| row.get(0)).map_err(|error| unavailable(&error))?;
+    let version = version(connection).map_err(failed)?;
     match version < SCHEMA {
         true => Err(StoreError::Refused(format!(
             "this store is that of an older orderbell (schema {version}, this one needs {SCHEMA}); `orderbell serve` of this version brings it up to date"
@@ -95,7 +138,7 @@ pub fn refuse_other_version(connection: &Connection) -> Result<(), StoreError> {
 
 fn refuse_converting(connection: &Connection) -> Result<(), StoreError> {
     match conversion::progress(connection).map_err(|error| unavailable(&error))? {
-        Some(conversion::Progress { done, all }) => Err(StoreError::Refused(format!(
+        Some(Progress { done, all }) => Err(StoreError::Refused(format!(
             "this store is being converted for this version of orderbell: event {done} of {all}; `orderbell serve` goes on with it, so try again when that is done"
         ))),
         None => Ok(()),

@@ -16,6 +16,7 @@ use crate::store::StoreError;
 use crate::store::health::{CommitStats, Loss, Status};
 use crate::store::sql::commit;
 use crate::store::sql::commit::{Ended, WriterJob};
+use crate::store::sqlite::conversion::Progress;
 use crate::store::sqlite::damage_search::DamageSearch;
 use crate::store::sqlite::files::FileFault;
 use crate::store::sqlite::last_known::Newest;
@@ -23,7 +24,7 @@ use crate::store::sqlite::opening::{
     CONVERTING, ConvertingStore, LookedThrough, OpenError, OpenStore, Opened, PATIENCE, SHORT_PATIENCE, StorePlace,
 };
 use crate::store::sqlite::read::Readers;
-use crate::store::sqlite::{conversion, opening, wal};
+use crate::store::sqlite::{opening, schema, wal};
 
 /// How many jobs share a transaction at most.
 const GROUP: usize = 1024;
@@ -287,8 +288,8 @@ impl Writer {
     /// Converts some more of the store of an older version.
     fn convert(&mut self) {
         let Some(mut converting) = self.converting.take() else { return };
-        match conversion::step(&mut converting.connection) {
-            Ok(Some(conversion::Progress { done, all })) => {
+        match schema::step(&mut converting.connection, &self.place.path) {
+            Ok(Some(Progress { done, all })) => {
                 self.converting = Some(converting);
                 if self.said_at.elapsed() >= SAY_EVERY {
                     self.said_at = Instant::now();
@@ -301,9 +302,9 @@ impl Writer {
                 self.take(opened);
             }
             // It is opened anew in a second, and goes on where it was.
-            Err(error) => {
+            Err(failure) => {
                 self.looked_at = Instant::now();
-                self.say(Err(format!("it cannot be converted: {error}")));
+                self.say(Err(format!("it cannot be converted: {}", failure.into_error())));
             }
         }
     }

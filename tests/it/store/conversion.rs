@@ -15,6 +15,7 @@ use orderbell::domain::figures::facts::{Scope, Sum};
 use orderbell::domain::order::OrderState;
 use orderbell::flow::Clock;
 use orderbell::store::Store;
+use orderbell::store::health::Status;
 use rusqlite::Connection;
 
 use crate::store::conformance::scene;
@@ -216,6 +217,22 @@ async fn a_webhook_waits_for_no_step_of_the_conversion() {
     let answer = (&mut recording).now_or_never().expect("it is answered at once");
     assert!(answer.is_err_and(|error| error.to_string().contains("being converted")));
     store.close().await;
+}
+
+#[tokio::test]
+async fn a_large_store_is_open_before_its_schema_is_up_to_date() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, all) = many_times(folder.path(), 1200);
+    let before = Connection::open(&path).expect("the store opens");
+    // So that nothing of it can be done yet.
+    before.execute_batch("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE").expect("locked");
+    let store = stores::open(&path, after()).expect("the store opens");
+    let status = store.status().borrow().clone();
+    assert!(matches!(&status, Status::Wrong(reason) if reason.contains("being converted")), "{status:?}");
+    before.execute_batch("COMMIT").expect("let go");
+    store.opened().await;
+    store.close().await;
+    assert_eq!(count(&before, "events"), all);
 }
 
 #[tokio::test]
