@@ -29,6 +29,13 @@ pub enum WriterJob {
     Note(WriterChange),
 }
 
+impl WriterJob {
+    /// Whether it begins or ends an attempt.
+    pub fn is_of_sending(&self) -> bool {
+        matches!(self, WriterJob::Claim(..) | WriterJob::Settle(..))
+    }
+}
+
 /// The channels that have something to do by a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Woken {

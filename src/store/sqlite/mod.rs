@@ -9,6 +9,7 @@ pub mod contents;
 mod conversion;
 mod damage_search;
 mod files;
+mod group;
 mod last_known;
 mod leases;
 pub mod lock;

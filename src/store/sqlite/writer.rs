@@ -19,6 +19,7 @@ use crate::store::sql::commit::{Ended, WriterJob};
 use crate::store::sqlite::conversion::Progress;
 use crate::store::sqlite::damage_search::DamageSearch;
 use crate::store::sqlite::files::FileFault;
+use crate::store::sqlite::group::Grouping;
 use crate::store::sqlite::last_known::Newest;
 use crate::store::sqlite::opening::{
     CONVERTING, ConvertingStore, LookedThrough, OpenError, OpenStore, Opened, PATIENCE, SHORT_PATIENCE, StorePlace,
@@ -26,8 +27,6 @@ use crate::store::sqlite::opening::{
 use crate::store::sqlite::read::Readers;
 use crate::store::sqlite::{opening, schema, wal};
 
-/// How many jobs share a transaction at most.
-const GROUP: usize = 1024;
 /// The files are looked at before and after each commit, and at least this often.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// When nothing was asked for so long, it is quiet.
@@ -102,6 +101,7 @@ impl Writer {
 
     /// Ends when nobody can ask any more.
     pub fn run(mut self, mut jobs: mpsc::Receiver<WriterJob>, runtime: &Runtime) {
+        let mut grouping = Grouping::default();
         loop {
             let patience = match &self.converting {
                 Some(_) => Duration::ZERO,
@@ -110,12 +110,7 @@ impl Writer {
             };
             match runtime.block_on(async { tokio::time::timeout(patience, jobs.recv()).await }) {
                 Ok(Some(first)) => {
-                    let mut group = vec![first];
-                    while group.len() < GROUP
-                        && let Ok(job) = jobs.try_recv()
-                    {
-                        group.push(job);
-                    }
+                    let group = grouping.group(first, &mut jobs, WriterJob::is_of_sending, std::thread::sleep);
                     self.commit(group);
                 }
                 Ok(None) => break,
