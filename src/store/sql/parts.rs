@@ -50,6 +50,10 @@ fn ending(one: &str, other: &str) -> usize {
     (0..=same).rev().find(|same| other.is_char_boundary(other.len() - same)).unwrap_or(0)
 }
 
+/// Of a part that is not to be sent again. Where the message is delivered, that need not stand at each of its parts.
+const IS_DONE: &str = "(p.done = 1 OR EXISTS (SELECT 1 FROM deliveries d
+    WHERE d.id = p.delivery AND d.state = 'delivered' AND d.form = p.form))";
+
 /// A part with the one with whose bytes it goes on.
 const WHOLE: &str = "SELECT p.part, p.form, p.body, p.goes_on_from, whole.body
     FROM parts p LEFT JOIN parts whole
@@ -80,9 +84,9 @@ pub fn too_long(connection: &dyn Connection, delivery: DeliveryId) -> Result<Opt
 pub fn sent(connection: &dyn Connection, delivery: DeliveryId) -> Result<Option<SentMessage>> {
     let sql = "SELECT round FROM deliveries WHERE id = ?1";
     let Some(round) = connection.optional(sql, params![delivery], |row| row.get(0))? else { return Ok(None) };
-    let sql = "SELECT form, part, done FROM parts WHERE delivery = ?1 ORDER BY form, part";
+    let sql = format!("SELECT p.form, p.part, {IS_DONE} FROM parts p WHERE p.delivery = ?1 ORDER BY p.form, p.part");
     let found = connection
-        .all(sql, params![delivery], |row| Ok((row.get::<String>(0)?, row.get::<u16>(1)?, row.get::<bool>(2)?)))?;
+        .all(&sql, params![delivery], |row| Ok((row.get::<String>(0)?, row.get::<u16>(1)?, row.get::<bool>(2)?)))?;
     let sql = format!("{WHOLE} p.form = ?2 AND p.part = ?3");
     let one = |(form, part, is_done): (String, u16, bool)| {
         let body = connection.one(&sql, params![delivery, form, part], whole)?.body;
@@ -93,7 +97,7 @@ pub fn sent(connection: &dyn Connection, delivery: DeliveryId) -> Result<Option<
 
 /// The parts that are still to send, in their sequence.
 pub fn undone(connection: &dyn Connection, delivery: DeliveryId, form: PartForm) -> Result<Vec<Part>> {
-    let sql = format!("{WHOLE} p.form = ?2 AND p.done = 0 ORDER BY p.part");
+    let sql = format!("{WHOLE} p.form = ?2 AND NOT {IS_DONE} ORDER BY p.part");
     connection.all(&sql, params![delivery, form_text(form)], whole)
 }
 

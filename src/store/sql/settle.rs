@@ -80,10 +80,13 @@ fn judge_channel<'a>(
 /// Writes down where the delivery stands, and what that means for others.
 fn end(connection: &dyn Connection, settle: &Settle, settlement: &Settlement<'_>) -> Result<()> {
     let is_done = *settlement.step == Step::Delivered && !settle.more_parts;
-    if settlement.part_is_over {
+    let written = write(connection, settle, settlement)?;
+    // Of a delivered message all parts are done; but another one may still change its state.
+    if settlement.part_is_over && !(is_done && written == Some(false)) {
         parts::done(connection, settle.delivery, settle.form, settle.part)?;
     }
-    let is_linked = write(connection, settle, settlement)?;
+    // A person may have cancelled it meanwhile; what depends on it does so all the same.
+    let is_linked = written.unwrap_or(true);
     match settlement.step {
         Step::Delivered if is_done && is_linked => accepted(connection, settle.delivery, settle.at),
         Step::Delivered | Step::Recompose(_) => Ok(()),
@@ -93,8 +96,8 @@ fn end(connection: &dyn Connection, settle: &Settle, settlement: &Settlement<'_>
 }
 
 /// Where the delivery stands after the attempt. Answers whether others depend on it: those that it carries, that it stands in
-/// for, or that stand in for it.
-fn write(connection: &dyn Connection, settle: &Settle, settlement: &Settlement<'_>) -> Result<bool> {
+/// for, or that stand in for it; `None` where it was over already.
+fn write(connection: &dyn Connection, settle: &Settle, settlement: &Settlement<'_>) -> Result<Option<bool>> {
     let (answer, status) = (settlement.answer, &settlement.delivery);
     let sql = "UPDATE deliveries SET state = ?2, due_at = ?3, spent = spent + ?4, form = ?5, outcome = ?6, answer = ?7, wait_ms = ?8
         WHERE id = ?1 AND state = 'waiting'
@@ -105,9 +108,7 @@ fn write(connection: &dyn Connection, settle: &Settle, settlement: &Settlement<'
     let wait_ms = clock::wait_ms(status.due_at, settle.at);
     let (state, due_at, spends) = (status.state, status.due_at, status.spends);
     let given = params![settle.delivery, state, due_at, spends, form, outcome, answer.detail, wait_ms];
-    let is_linked = connection.optional(sql, given, |row| row.get(0))?;
-    // A person may have cancelled it meanwhile; what depends on it does so all the same.
-    Ok(is_linked.unwrap_or(true))
+    connection.optional(sql, given, |row| row.get(0))
 }
 
 /// It is accepted: so is what it carries, and no fallback is needed. The channel that it stood in for is to catch up with it.

@@ -11,10 +11,11 @@ use orderbell::store::history::change::Applied;
 use orderbell::store::history::list::DeliveryFilter;
 use orderbell::store::history::pages::{EventFilter, OrderFilter};
 use orderbell::store::ingest::RefusedWebhook;
+use orderbell::store::queue::attempt::{Claim, Settle};
 use uuid::Uuid;
 
 use crate::store::conformance::place::Place;
-use crate::store::conformance::scene::{at, attempt, begin, event, one, placed, row, tried};
+use crate::store::conformance::scene::{at, attempt, begin, end, ended, event, one, placed, row, tried};
 
 /// All deliveries that a filter lets through, page by page.
 async fn delivered(store: &dyn Store, filter: &DeliveryFilter, rows: u32) -> Vec<DeliveryId> {
@@ -208,19 +209,17 @@ pub async fn what_was_sent_is_kept_byte_for_byte(place: Place) {
     let tail = "x".repeat(5_000);
     let part = |index: u16, head: &str| Part { index, form: PartForm::Full, body: format!("{head}{tail}") };
     let composed = vec![part(0, "first"), part(1, "second")];
-    let number =
-        attempt(&*store, orderbell::store::queue::attempt::Claim { composed: composed.clone(), ..begin(id, 1) });
-    let number = number.await;
-    let settle = crate::store::conformance::scene::end(id, number, Step::Delivered);
-    crate::store::conformance::scene::ended(
-        &*store,
-        orderbell::store::queue::attempt::Settle { more_parts: true, ..settle },
-    )
-    .await;
+    let number = attempt(&*store, Claim { composed: composed.clone(), ..begin(id, 1) }).await;
+    ended(&*store, Settle { more_parts: true, ..end(id, number, Step::Delivered) }).await;
     let sent = store.sent(id).await.expect("reading").expect("the delivery");
     assert_eq!(sent.round, 0);
     let bodies: Vec<_> = sent.parts.iter().map(|part| (part.part, part.body.as_str(), part.is_done)).collect();
     assert_eq!(bodies, [(0, composed[0].body.as_str(), true), (1, composed[1].body.as_str(), false)]);
+    let second = Claim { begins: false, attempts: 1, composed: Vec::new(), part: 1, ..begin(id, 2) };
+    let number = attempt(&*store, second).await;
+    ended(&*store, Settle { part: 1, ..end(id, number, Step::Delivered) }).await;
+    let sent = store.sent(id).await.expect("reading").expect("the delivery");
+    assert!(sent.parts.iter().all(|part| part.is_done), "{sent:?}");
     assert_eq!(store.sent(DeliveryId(Uuid::nil())).await.expect("reading"), None);
 }
 
