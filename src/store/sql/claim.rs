@@ -52,10 +52,9 @@ fn begin(connection: &dyn Connection, claim: &Claim) -> Result<Claimed> {
     carry(connection, claim)?;
     parts::keep(connection, claim.delivery, &claim.composed)?;
     let lease = (claim.token.number != 0).then_some(&claim.token.lease);
-    let sql =
-        "INSERT INTO attempts (delivery, part, form, started_at, lease) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING seq";
+    let sql = "INSERT INTO attempts (delivery, part, form, started_at, lease) VALUES (?1, ?2, ?3, ?4, ?5)";
     let form = form_text(claim.form);
-    let attempt = connection.one(sql, params![id, claim.part, form, claim.at, lease], |row| row.get(0))?;
+    let attempt = connection.insert(sql, params![id, claim.part, form, claim.at, lease])?;
     if let Some(credential) = &claim.credential {
         pacing::take(connection, credential, attempt, claim.lease_until)?;
     }

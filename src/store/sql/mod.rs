@@ -89,6 +89,16 @@ pub trait Connection {
     /// [`Error::Failed`], and what `each` answers: then no further row is read.
     fn query(&self, sql: &str, given: &[Value<'_>], each: &mut dyn FnMut(&Row<'_>) -> Result<()>) -> Result<()>;
 
+    /// Inserts one row. Answers its `seq`, which the database gives it.
+    ///
+    /// # Errors
+    /// As [`Connection::execute`].
+    fn insert(&self, sql: &str, given: &[Value<'_>]) -> Result<i64> {
+        let mut seq = None;
+        self.query(&format!("{sql} RETURNING seq"), given, &mut |row| row.get(0).map(|given| seq = Some(given)))?;
+        seq.ok_or(Error::NoRow)
+    }
+
     /// As [`Connection::execute`], once for each of `given`; where the database is far, in one round trip.
     ///
     /// # Errors

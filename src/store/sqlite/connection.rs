@@ -14,6 +14,12 @@ impl sql::Connection for Connection {
         run(&mut self.prepare_cached(sql)?, given)
     }
 
+    // With RETURNING, SQLite copies every page before it changes it, so as to be able to take the statement back.
+    fn insert(&self, sql: &str, given: &[Value<'_>]) -> Result<i64> {
+        run(&mut self.prepare_cached(sql)?, given)?;
+        Ok(self.last_insert_rowid())
+    }
+
     fn query(&self, sql: &str, given: &[Value<'_>], each: &mut dyn FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
         look(&mut self.prepare_cached(sql)?, given, each)
     }
