@@ -20,9 +20,11 @@ pub struct PartPreview {
     pub preview: Preview,
 }
 
-/// The parts of a stored message, those that show the same as one.
-pub fn of_stored(parts: &[PartDetail]) -> Vec<PartPreview> {
-    merged(parts.iter().map(|part| (part.part, part.form.as_str(), part.body.as_str())))
+/// The parts of a stored message, those that show the same as one. Mails with what is enclosed take a while to read, so no
+/// thread of the runtime does it.
+pub async fn of_stored(parts: Vec<PartDetail>) -> Result<Vec<PartPreview>, ResourceError> {
+    let work = move || merged(parts.iter().map(|part| (part.part, part.form.as_str(), part.body.as_str())));
+    tokio::task::spawn_blocking(work).await.map_err(|_| ResourceError::internal())
 }
 
 /// The parts of a message that was composed just now.
@@ -59,7 +61,7 @@ impl Resources {
         let missing = || ResourceError::Missing("such page of a mail".to_owned());
         let sent = self.store.sent(DeliveryId(delivery)).await?.ok_or_else(missing)?;
         let parts: Vec<PartDetail> = sent.parts.into_iter().map(PartDetail::from).collect();
-        let preview = of_stored(&parts).into_iter().nth(at).ok_or_else(missing)?.preview;
+        let preview = of_stored(parts).await?.into_iter().nth(at).ok_or_else(missing)?.preview;
         match preview.content {
             PreviewContent::Page { html, .. } => Ok(html),
             _ => Err(missing()),

@@ -129,8 +129,11 @@ impl Resources {
         let scope = Scope::of(&settings, name, day, day, false);
         let mut facts = self.store.report_facts(scope.clone()).await?;
         facts.note_observing(&scope, &routing.observing());
-        let report = figures::report(&scope, &facts, now);
-        Ok(MadeDay { settings, scope, facts, report, today, routing })
+        let making = tokio::task::spawn_blocking(move || {
+            let report = figures::report(&scope, &facts, now);
+            MadeDay { settings, scope, facts, report, today, routing }
+        });
+        making.await.map_err(|_| ResourceError::internal())
     }
 
     async fn sent_so_far(&self, name: &str) -> Answer<String> {

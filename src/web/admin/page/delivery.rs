@@ -34,7 +34,8 @@ fn id(text: &str) -> Result<Uuid, ResourceError> {
 }
 
 async fn view(reader: &Reader, id: Uuid, status: StatusCode, said: Value) -> Result<Response, Problem> {
-    let found = reader.resources().delivery_story(id).await?;
+    let mut found = reader.resources().delivery_story(id).await?;
+    let messages = of_stored(std::mem::take(&mut found.detail.parts)).await?;
     let detail = &found.detail;
     let delivery = &detail.delivery;
     let order = delivery.order.as_ref().map(|number| address::order(&delivery.source, number));
@@ -44,7 +45,7 @@ async fn view(reader: &Reader, id: Uuid, status: StatusCode, said: Value) -> Res
         order_address => order,
         is_urgent => detail.urgent,
         round => detail.round,
-        messages => message::stored(id, &of_stored(&detail.parts)),
+        messages => message::stored(id, &messages),
         carries => related(&detail.carries),
         carrier => detail.carrier.as_ref().map(shown),
         instead_of => detail.instead_of.as_ref().map(shown),
